@@ -1,0 +1,276 @@
+"""The API server as the engine sees it: JSON in, JSON out, with the re-sending that is safe."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .config import Connection, resolve
+from .errors import ApiError, ConnectionFailed
+from .kinds import Kind, Registry
+from .retry import PATIENCE_SECONDS, delays, passes_by_itself
+from .transport import Disconnected, Transport, Untrusted
+
+# One of these may write an object; kubectl's `--field-manager` in Kubernetes' words.
+FIELD_MANAGER = "multi-agent-platform"
+PAGE = 500
+JSON = {"Content-Type": "application/json"}
+# JSON is YAML; the server asks for this type on server-side apply.
+APPLY = {"Content-Type": "application/apply-patch+yaml"}
+
+Object = dict[str, Any]
+
+
+def connect(params: Mapping[str, Any], patience: float = PATIENCE_SECONDS) -> Cluster:
+    """A Cluster by the options of kubernetes.core (see ``config``). Nothing is sent yet.
+
+    Raises ConfigurationError.
+    """
+    return Cluster(resolve(params), patience)
+
+
+class Cluster:
+    """Requests to one API server. Safe to use from many threads."""
+
+    def __init__(self, connection: Connection, patience: float = PATIENCE_SECONDS) -> None:
+        self.connection = connection
+        self.transport = Transport(connection)
+        self.kinds = Registry(self._discover)
+        self._patience = patience
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> Object:
+        """GET ``path``. Raises ApiError, ConnectionFailed."""
+        return self.send("GET", path, query)[1]
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        body: Object | None = None,
+        headers: dict[str, str] | None = None,
+        what: str = "",
+    ) -> tuple[int, Object]:
+        """Status and body of one request, sent again while the failure may pass by itself.
+
+        ``what`` names the object in errors. Raises ApiError (with the server's reason) and ConnectionFailed.
+        """
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        send_headers = headers or (JSON if body is not None else None)
+        waits: Iterator[float] | None = None
+        renewed = False
+        while True:
+            failure: ApiError | ConnectionFailed
+            retry_after = 0.0
+            try:
+                response = self.transport.request(method, path, query, body=data, headers=send_headers)
+                if response.status < 400:
+                    return response.status, json.loads(response.data) if response.data else {}
+                error = _api_error(response.status, response.data, what)
+                if error.status == 401 and not renewed:
+                    # A token may have expired since it was read: the next attempt asks for it anew, once.
+                    renewed = True
+                    continue
+                if not passes_by_itself(error):
+                    raise error
+                failure = error
+                retry_after = _seconds(response.headers.get("Retry-After"))
+            except Untrusted as cause:
+                raise ConnectionFailed(
+                    f"{self.transport.server}: TLS failed: {cause}.",
+                    "Check the certificate authority (ca_cert, certificate-authority-data) and the server's name; "
+                    "validate_certs=false turns the check off.",
+                ) from cause
+            except Disconnected as cause:
+                failure = ConnectionFailed(
+                    f"{self.transport.server} cannot be reached: {cause}."
+                    if not what
+                    else f"{what}: {self.transport.server} cannot be reached: {cause}.",
+                    f"Check that the cluster runs and that this address is right ({self.connection.source}).",
+                )
+            waits = waits or delays(self._patience)
+            delay = next(waits, None)
+            if delay is None:
+                raise failure
+            time.sleep(max(delay, min(retry_after, self._patience)))
+
+    def _discover(self, path: str, accept: str) -> Object:
+        return self.send("GET", path, headers={"Accept": accept})[1]
+
+    # --- objects ------------------------------------------------------------------------------------------------------
+
+    def find(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
+        """One object, or None where it does not exist."""
+        try:
+            return self.get(kind.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(
+        self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> tuple[list[Object], str]:
+        """All objects that the selectors choose, and the resourceVersion to watch from. Read in pages.
+
+        No resourceVersion is asked for, so the answer is never stale; the supported servers give it from their watch
+        cache all the same (KEP-2340).
+        """
+        items: list[Object] = []
+        query: dict[str, Any] = {"limit": PAGE}
+        if labels:
+            query["labelSelector"] = labels
+        if fields:
+            query["fieldSelector"] = fields
+        while True:
+            try:
+                page = self.get(kind.path(namespace), query)
+            except ApiError as error:
+                if error.status == 410 and query.pop("continue", None):
+                    items.clear()  # the snapshot behind the pages is gone: begin again
+                    continue
+                raise
+            for item in page.get("items") or []:
+                # Items of a list carry neither; callers expect objects as GET gives them.
+                item["apiVersion"], item["kind"] = kind.api_version, kind.kind
+                items.append(item)
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue")
+            if not token:
+                return items, str(metadata.get("resourceVersion") or "")
+            query["continue"] = token
+
+    def apply(
+        self, kind: Kind, obj: Object, *, dry_run: bool = False, force: bool = False, what: str = ""
+    ) -> tuple[bool, Object]:
+        """Server-side apply of one object: whether it was created, and the object as the server has it now.
+
+        Unknown and duplicate fields are refused (fieldValidation=Strict).
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/
+        """
+        metadata = obj["metadata"]
+        query: dict[str, Any] = {
+            "fieldManager": FIELD_MANAGER,
+            "fieldValidation": "Strict",
+            "force": "true" if force else "false",
+        }
+        if dry_run:
+            query["dryRun"] = "All"
+        path = kind.path(metadata.get("namespace"), metadata["name"])
+        status, answer = self.send("PATCH", path, query, obj, APPLY, what)
+        return status == 201, answer
+
+    def create(self, kind: Kind, obj: Object, *, what: str = "") -> Object | None:
+        """POST one object; None where it exists already."""
+        try:
+            path = kind.path(obj["metadata"].get("namespace"))
+            return self.send("POST", path, {"fieldManager": FIELD_MANAGER}, obj, None, what)[1]
+        except ApiError as error:
+            if error.status == 409 and error.reason == "AlreadyExists":
+                return None
+            raise
+
+    def delete(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str = "",
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> bool:
+        """Delete one object; False where it was gone already, or is another one (``uid``) by now."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if dry_run:
+            options["dryRun"] = ["All"]
+        try:
+            self.send("DELETE", kind.path(namespace, name), None, options, None, f"{kind} {name}")
+        except ApiError as error:
+            if error.status == 404 or (error.status == 409 and uid):
+                return False
+            raise
+        return True
+
+    # --- watching -----------------------------------------------------------------------------------------------------
+
+    def watch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        resource_version: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        seconds: float = 60.0,
+    ) -> Iterator[tuple[str, Object]]:
+        """Events from ``resource_version`` on, for at most ``seconds``: (ADDED | MODIFIED | DELETED | BOOKMARK, object).
+
+        Ends quietly when the server closes the stream or the connection breaks: resume from the last resourceVersion
+        seen. Raises ApiError 410 where that is too old: list again.
+        """
+        query: dict[str, Any] = {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": max(1, int(seconds)),
+        }
+        if labels:
+            query["labelSelector"] = labels
+        if fields:
+            query["fieldSelector"] = fields
+        try:
+            response = self.transport.request(
+                "GET", kind.path(namespace), query, stream=True, read_seconds=max(5.0, seconds)
+            )
+            try:
+                if response.status >= 400:
+                    raise _api_error(response.status, response.read(), f"watch {kind.plural}")
+                for line in self.transport.lines(response):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise ApiError(int(status.get("code") or 500), status, what=f"watch {kind.plural}")
+                    yield event["type"], event["object"]
+            finally:
+                response.close()
+        except (Disconnected, ValueError):
+            return
+
+    def version(self) -> Object:
+        """The server's ``/version``: major, minor, gitVersion, platform."""
+        return self.get("/version")
+
+    def close(self) -> None:
+        self.transport.close()
+
+
+def _seconds(retry_after: str | None) -> float:
+    try:
+        return float(retry_after or 0)
+    except ValueError:
+        return 0.0
+
+
+def _api_error(status: int, data: bytes, what: str) -> ApiError:
+    try:
+        body = json.loads(data)
+        if not isinstance(body, dict):
+            raise ValueError
+    except ValueError:
+        # Not the API server's words (a proxy's page, say): keep the first line.
+        text = data.decode("utf-8", "replace").strip().splitlines()
+        body = {"message": f"HTTP {status}: {text[0][:200] if text else 'no text'}"}
+    return ApiError(status, body, what=what, remedy=_REMEDY.get(status, ""))
+
+
+_REMEDY = {
+    401: "The server does not accept these credentials: check the token or certificate (expired?) of this context.",
+    403: "Give this user the permission, or use another context; `kubectl auth can-i --list` shows what it may do.",
+}
