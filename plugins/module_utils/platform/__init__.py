@@ -1,0 +1,1 @@
+"""The platform's catalogue: plain typed Python without Ansible or a cluster."""

@@ -1,0 +1,46 @@
+"""The ResourceQuota that the platform fits in with every HPA at its maximum while everything rolls out at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform import quantity
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.resources import NATIVE, Resources
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.services import Entry
+
+SURGE = 1  # rollingUpdate.maxSurge of every Deployment
+
+
+def derive(
+    entries: Iterable[Entry], stores: Iterable[Mapping[str, Any]], headroom: Mapping[str, Any]
+) -> dict[str, str]:
+    """Hard limits as canonical quantities, sorted by name.
+
+    stores: {replicas, resources, storage: {size}} each.
+    headroom: {pods, resources} for jobs and other pods beside the platform.
+    """
+    pods = 0
+    claims = 0
+    storage = quantity.ZERO
+    sums = {(side, name): quantity.ZERO for side in ("requests", "limits") for name in NATIVE}
+
+    def count(times: int, amounts: Resources) -> None:
+        nonlocal pods
+        pods += times
+        for key in sums:
+            amount = amounts[key[0]].get(key[1])
+            if amount is not None:
+                sums[key] += quantity.parse(amount) * times
+
+    for entry in entries:
+        count(entry.scaling["max_replicas"] + SURGE, entry.resources)
+    for store in stores:
+        count(store["replicas"], store["resources"])
+        claims += store["replicas"]
+        storage += quantity.parse(store["storage"]["size"]) * store["replicas"]
+    if headroom:
+        count(headroom["pods"], headroom["resources"])
+    hard = {f"{side}.{name}": str(total) for (side, name), total in sums.items()}
+    hard |= {"pods": str(pods), "persistentvolumeclaims": str(claims), "requests.storage": str(storage)}
+    return dict(sorted(hard.items()))

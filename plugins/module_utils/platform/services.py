@@ -1,0 +1,239 @@
+"""Entries of ``platform_services``: merged, cast, completed with defaults, checked alone and against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform import credentials, names, resources
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems, suggest
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.reader import Reader
+
+VARIABLE = "platform_services"
+TIERS = ("services", "frontend")
+STORES = ("postgres", "qdrant", "nats")
+HOSTS = ("api", "frontend")
+KEYS = (
+    "tier",
+    "port",
+    "image",
+    "calls",
+    "uses",
+    "secrets",
+    "internet",
+    "exposed",
+    "resources",
+    "scaling",
+    "probes",
+    "termination_grace_period_seconds",
+    "secrets_as",
+    "env",
+)
+SCALING = {"min_replicas": 2, "max_replicas": 10, "cpu": 70, "memory": 80}
+PROBES = {"liveness": "/health", "readiness": "/ready"}
+GRACE_SECONDS = 60
+# Set by the Deployment itself; an entry must not say them again.
+OWN_ENVIRONMENT = frozenset(
+    {
+        "SERVICE_NAME",
+        "SERVICE_VERSION",
+        "PORT",
+        "SERVICE_CALLS",
+        "SERVICE_USES",
+        "POD_NAME",
+        "POD_NAMESPACE",
+        "NODE_NAME",
+    }
+)
+
+_HINTS = {
+    "replicas": "The HPA owns the number: set scaling.min_replicas and scaling.max_replicas (alike for a fixed number)",
+    "environment": 'Did you mean "env"',
+    "depends_on": "Write the parts that it calls under calls, the stores under uses",
+    "cpu": "Write it under resources.requests, resources.limits or scaling",
+    "memory": "Write it under resources.requests, resources.limits or scaling",
+    "host": "Write exposed: api or exposed: frontend; the hosts follow platform_domain",
+    "ports": "A part has one port: write port",
+    "volumes": "Parts keep no data on disk: use Postgres, Qdrant or a NATS stream",
+}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One part as its entry says, every value cast and every default filled in."""
+
+    name: str
+    tier: str
+    object: str
+    port: int
+    image: str
+    calls: list[str]
+    uses: list[str]
+    secrets: list[str]
+    internet: bool
+    exposed: str
+    resources: resources.Resources
+    scaling: dict[str, int]
+    probes: dict[str, str]
+    termination_grace_period_seconds: int
+    secrets_as: str
+    env: dict[str, str]
+
+
+def merge(base: Any, overrides: Any) -> Any:
+    """Overrides merged into base recursively; lists and scalars are replaced, null takes a key out (as in RFC 7386).
+
+    Neither argument is changed; what no override touches is shared, not copied.
+    """
+    if not isinstance(base, Mapping) or not isinstance(overrides, Mapping):
+        return overrides
+    merged = dict(base)
+    for key, value in overrides.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            merged[key] = merge(merged.get(key, {}), value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def read(services: Any, problems: Problems) -> dict[str, Entry]:
+    """Entries by name, sorted, from the merged dict; faults are noted and never stop the reading."""
+    if not isinstance(services, Mapping):
+        problems.add(
+            VARIABLE, services, "is not a dictionary", "Write one entry a part: name: {port: 3000, resources: {...}}"
+        )
+        return {}
+    known = frozenset(name for name in services if isinstance(name, str))
+    entries = {str(name): _entry(str(name), services[name], known, problems) for name in sorted(services, key=str)}
+    _check_together(entries, problems)
+    return entries
+
+
+def _entry(name: str, value: Any, known: frozenset[str], problems: Problems) -> Entry:
+    reader = Reader(value, f"{VARIABLE}.{name}", problems, KEYS, _HINTS)
+    tier = reader.choice("tier", TIERS, "services")
+    names.check_part(name, tier, reader.path, problems)
+    scaling = reader.nested("scaling", SCALING)
+    probes = reader.nested("probes", PROBES)
+    entry = Entry(
+        name=name,
+        tier=tier,
+        object=names.object_name(name, tier),
+        port=reader.integer("port", 1024, 65535, remedy="Pods run without root: choose a port from 1024 to 65535"),
+        image=reader.text("image", name),
+        calls=reader.names("calls", known, "part of the catalogue"),
+        uses=reader.names("uses", STORES, "store"),
+        secrets=_secrets(reader, problems),
+        internet=reader.boolean("internet", False),
+        exposed=reader.choice("exposed", ("", *HOSTS), ""),
+        resources=resources.read(reader.raw("resources"), reader.at("resources"), problems),
+        scaling={
+            "min_replicas": scaling.integer("min_replicas", 1, 1000, SCALING["min_replicas"]),
+            "max_replicas": scaling.integer("max_replicas", 1, 1000, SCALING["max_replicas"]),
+            "cpu": scaling.integer("cpu", 1, 1000, SCALING["cpu"]),
+            "memory": scaling.integer("memory", 1, 1000, SCALING["memory"]),
+        },
+        probes={
+            kind: probes.text(kind, default, r"/[^\s]*", "Write a path that begins with /")
+            for kind, default in PROBES.items()
+        },
+        termination_grace_period_seconds=reader.integer(
+            "termination_grace_period_seconds",
+            15,
+            3600,
+            GRACE_SECONDS,
+            "Endpoints need 10 s to forget a pod: give 15 to 3600 seconds",
+        ),
+        secrets_as=reader.choice("secrets_as", ("files", "env"), "files"),
+        env=reader.environment("env"),
+    )
+    _check_entry(entry, reader, problems)
+    return entry
+
+
+def _secrets(reader: Reader, problems: Problems) -> list[str]:
+    accepted = []
+    for name in reader.names("secrets", None, "credential"):
+        fault = credentials.name_fault(name)
+        if fault:
+            problems.add(reader.at("secrets"), name, *fault)
+        else:
+            accepted.append(name)
+    return accepted
+
+
+def _check_entry(entry: Entry, reader: Reader, problems: Problems) -> None:
+    if entry.name in entry.calls:
+        problems.add(reader.at("calls"), entry.name, "is the part itself", "Remove it")
+    if entry.scaling["min_replicas"] > entry.scaling["max_replicas"]:
+        problems.add(
+            f"{reader.at('scaling')}.min_replicas",
+            entry.scaling["min_replicas"],
+            f"is above max_replicas, {entry.scaling['max_replicas']}",
+            "Lower it or raise max_replicas",
+        )
+    if entry.probes["liveness"] == entry.probes["readiness"]:
+        problems.add(
+            f"{reader.at('probes')}.readiness",
+            entry.probes["readiness"],
+            "is the liveness path as well, so a slow dependency would restart the pod",
+            "Give readiness a path of its own, such as /ready",
+        )
+    taken = OWN_ENVIRONMENT | {key for name in _secret_names(entry) for key in (name, f"{name}_FILE")}
+    for name in entry.env.keys() & taken:
+        problems.add_secret(f"{reader.at('env')}.{name}", "is set by the platform", "Remove it")
+    for name in entry.env.keys() - taken:
+        if credentials.reads_as_secret(name):
+            problems.add_secret(
+                f"{reader.at('env')}.{name}",
+                "reads as a secret, and env is written in clear",
+                f"List {name.lower()} under secrets and give its value in platform_credentials",
+            )
+
+
+def _secret_names(entry: Entry) -> Iterable[str]:
+    return (key for key, _source, _value in credentials.keys_of(entry.name, entry.uses, entry.secrets))
+
+
+def _check_together(entries: Mapping[str, Entry], problems: Problems) -> None:
+    """What only shows when entries are seen side by side: ports, hosts and object names that meet."""
+    ports: dict[tuple[str, int], str] = {}
+    hosts: dict[str, str] = {}
+    objects: dict[str, str] = {}
+    for entry in entries.values():
+        path = f"{VARIABLE}.{entry.name}"
+        first = ports.setdefault((entry.tier, entry.port), entry.name)
+        if first != entry.name:
+            problems.add(
+                f"{path}.port", entry.port, f"is the port of {first} as well", "Give each part of a tier its own port"
+            )
+        if entry.exposed:
+            first = hosts.setdefault(entry.exposed, entry.name)
+            if first != entry.name:
+                problems.add(
+                    f"{path}.exposed", entry.exposed, f"is where {first} answers already", "Expose one part a host"
+                )
+        first = objects.setdefault(entry.object, entry.name)
+        if first != entry.name:
+            problems.add(
+                path, None, f'makes the object name "{entry.object}", which is that of {first}', "Rename one of them"
+            )
+
+
+def check_images(entries: Iterable[Entry], images: Iterable[str], problems: Problems) -> None:
+    """Note parts and stores whose image the map lacks."""
+    known = frozenset(images)
+    for entry in entries:
+        if entry.image not in known:
+            problems.add(
+                f"{VARIABLE}.{entry.name}.image",
+                entry.image,
+                "is not in platform_images",
+                f"Add platform_images.{entry.image} or name another. {suggest(entry.image, known)}",
+            )
+    for store in STORES:
+        if store not in known:
+            problems.add(f"platform_images.{store}", None, "is missing", "Give the image of the store")
