@@ -276,7 +276,9 @@ def _named(config: Mapping[str, Any], section: str, key: str, name: str, source:
     for entry in config.get(section) or []:
         if entry.get("name") == name:
             return entry.get(key) or {}
-    raise ConfigurationError(f"kubeconfig: {source} has no {key} {name!r}.", "Check the file with `kubectl config view`.")
+    raise ConfigurationError(
+        f"kubeconfig: {source} has no {key} {name!r}.", "Check the file with `kubectl config view`."
+    )
 
 
 def _material(entry: Mapping[str, Any], name: str, base: Path) -> bytes | None:

@@ -90,16 +90,11 @@ WAVES = ("namespaces and definitions", "configuration and accounts", "volumes an
 _WAVE = {
     **dict.fromkeys(("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "IngressClass"), 0),
     **dict.fromkeys(
-        (
-            "ConfigMap Secret ServiceAccount Role RoleBinding ClusterRole ClusterRoleBinding NetworkPolicy "
-            "ResourceQuota LimitRange Lease"
-        ).split(),
+        ["ConfigMap", "Secret", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "NetworkPolicy", "ResourceQuota", "LimitRange", "Lease"],
         1,
     ),
     **dict.fromkeys(("PersistentVolume", "PersistentVolumeClaim", "Service", "EndpointSlice"), 2),
-    **dict.fromkeys(
-        "Deployment StatefulSet DaemonSet ReplicaSet ReplicationController Pod Job CronJob".split(), 3
-    ),
+    **dict.fromkeys(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"], 3),
 }
 
 
@@ -161,5 +156,3 @@ def missing(api_version: str, kind: str, what: str) -> InvalidManifest:
         f"Check apiVersion and kind with `kubectl api-resources`; where {kind} is a custom resource, "
         "install its CustomResourceDefinition first.",
     )
-
-

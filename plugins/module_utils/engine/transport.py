@@ -104,7 +104,13 @@ class Transport:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
                 return self._pool.request(
-                    method, url, body=body, headers=all_headers, timeout=timeout, preload_content=not stream, redirect=False
+                    method,
+                    url,
+                    body=body,
+                    headers=all_headers,
+                    timeout=timeout,
+                    preload_content=not stream,
+                    redirect=False,
                 )
         except urllib3.exceptions.SSLError as error:
             raise Untrusted(_plain(error)) from error
@@ -118,7 +124,7 @@ class Transport:
         pending = b""
         try:
             # read1 gives what has arrived instead of waiting for a full buffer.
-            while chunk := response.read1(1 << 16):  # type: ignore[attr-defined]
+            while chunk := response.read1(1 << 16):
                 pending += chunk
                 *complete, pending = pending.split(b"\n")
                 yield from (line for line in complete if line)

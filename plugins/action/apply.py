@@ -1,0 +1,171 @@
+"""Controller side of ``multi_agent.platform.apply``: from Ansible's task to the engine and back.
+
+Runs in the controller process: no module is packed, copied or started, and the engine's imports are paid once, when
+Ansible loads this file for the first task.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.ansible.filters import Filters
+from ..module_utils.ansible.variables import Variables
+from ..module_utils.engine import tier as tiers
+from ..module_utils.engine.applier import Outcome
+from ..module_utils.engine.applyset import ApplySet
+from ..module_utils.engine.cluster import Cluster, connect
+from ..module_utils.engine.credentials import Credentials, Source
+from ..module_utils.engine.errors import EngineError
+from ..module_utils.engine.render import Renderer, plain
+
+SPEC: dict[str, Any] = {
+    "tier": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "templates": {"type": "list", "elements": "str"},
+    "definition": {"type": "list", "elements": "dict", "default": []},
+    "credentials": {"type": "dict", "no_log": False},
+    "credentials_write": {"type": "bool", "default": False},
+    "wait": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 600},
+    "force_conflicts": {"type": "bool", "default": False},
+    "render_to": {"type": "path"},
+    **CONNECTION_SPEC,
+}
+
+SHARED_TEMPLATES = Path(__file__).parents[2] / "roles" / "platform" / "templates"
+# A line about a wait at most this often.
+WAIT_LINE_SECONDS = 10.0
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Renders the calling role's templates and makes the cluster hold what they say."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """See the module's documentation for options and return values."""
+        super().run(tmp, task_vars)
+        del tmp
+        _, args = self.validate_argument_spec(argument_spec=SPEC)
+        variables = Variables(self._templar, task_vars or {}, self._specs())
+        credentials: Credentials | None = None
+        cluster: Cluster | None = None
+        try:
+            cluster = None if args["render_to"] else connect(args)
+            credentials = self._credentials(args, variables, cluster)
+            return self._run(args, variables, credentials, cluster)
+        except EngineError as error:
+            text = credentials.redact(str(error)) if credentials else str(error)
+            raise AnsibleActionFail(text) from None
+        finally:
+            if cluster:
+                cluster.close()
+
+    def _run(
+        self, args: dict[str, Any], variables: Variables, credentials: Credentials | None, cluster: Cluster | None
+    ) -> dict[str, Any]:
+        functions: dict[str, Callable[..., Any]] = {"credential": credentials.get} if credentials else {}
+        folder = self._templates_folder()
+        renderer = Renderer([*([folder] if folder else []), SHARED_TEMPLATES], Filters(), functions)
+        names = args["templates"]
+        if names is None:
+            names = sorted(path.name for path in folder.glob("*.yaml.j2")) if folder else []
+        loaded = tiers.load(
+            renderer,
+            names,
+            variables.resolve,
+            variables.defined,
+            plain(args["definition"]),
+            args["namespace"],
+            tiers.namespaced_by(cluster),
+        )
+        if cluster is None:
+            files = tiers.write(loaded, Path(args["render_to"]), args["tier"])
+            return {"changed": bool(files), "tier": args["tier"], "files": [str(file) for file in files]}
+        progress = Progress(args["tier"], self._task.check_mode)
+        result = tiers.apply_tier(
+            cluster,
+            ApplySet(args["tier"], args["namespace"]),
+            loaded,
+            check=self._task.check_mode,
+            show_before=self._task.diff,
+            force_conflicts=args["force_conflicts"],
+            wait_seconds=args["wait_timeout"] if args["wait"] else 0,
+            on_object=progress.wrote,
+            on_wait=progress.waits,
+        )
+        answer: dict[str, Any] = {
+            "changed": result.changed,
+            "tier": args["tier"],
+            "objects": result.objects(),
+            "counts": result.counts(),
+        }
+        if self._task.diff:
+            answer["diff"] = result.diffs()
+        return answer
+
+    def _credentials(self, args: dict[str, Any], variables: Variables, cluster: Cluster | None) -> Credentials | None:
+        described = args["credentials"]
+        if not described:
+            return None
+        source = Source(
+            secret=described["secret"],
+            managed=bool(described.get("managed", True)),
+            keys={key["name"]: key for key in plain(described["keys"])},
+            volumes=described.get("volumes", ""),
+            variable=described.get("values_from", "platform_credentials"),
+        )
+        # Read by name, so that no value is an argument of the task.
+        given = variables.resolve(source.variable) if variables.defined(source.variable) else {}
+        values = {name: str(value) for name, value in (plain(given) or {}).items() if value not in (None, "")}
+        return Credentials(source, values, cluster, args["namespace"], self._task.check_mode, args["credentials_write"])
+
+    def _role(self) -> Path | None:
+        role = self._task._role
+        return Path(role._role_path) if role else None
+
+    def _templates_folder(self) -> Path | None:
+        role = self._role()
+        if role:
+            return role / "templates"
+        return Path(self._loader.get_basedir()) / "templates"
+
+    def _specs(self) -> list[Path]:
+        """The argument specs whose types the variables are cast to: the calling role's and the shared one."""
+        role = self._role()
+        return [*([role] if role else []), SHARED_TEMPLATES.parent]
+
+
+class Progress:
+    """Lines for people while a tier is applied: what changed, and what is awaited."""
+
+    def __init__(self, tier: str, check: bool) -> None:
+        self._tier = tier
+        self._would = "would be " if check else ""
+        self._next = time.monotonic() + WAIT_LINE_SECONDS / 5
+
+    def wrote(self, outcome: Outcome) -> None:
+        if outcome.changed:
+            obj = outcome.desired
+            display.display(f"  {self._tier}: {obj['kind']} {obj['metadata']['name']} {self._would}{outcome.action}")
+
+    def waits(self, done: int, total: int, waiting: Mapping[str, str]) -> None:
+        now = time.monotonic()
+        if not waiting or now < self._next:
+            return
+        self._next = now + WAIT_LINE_SECONDS
+        first = [f"{name} ({message})" for name, message in sorted(waiting.items())[:3]]
+        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+        display.display(f"  {self._tier}: {done} of {total} ready, waiting for {', '.join(first)}{more}")

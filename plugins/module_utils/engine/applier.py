@@ -1,0 +1,274 @@
+"""Brings a tier to what its manifests say: reads what is there, writes what differs, many objects at once.
+
+Order: the waves of ``kinds``. Within a wave all at once. Every write is a server-side apply, so it may be sent again;
+nothing is recorded outside of the cluster and no lock is held, so a killed run is finished by the next one.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import conflicts
+from .applyset import PART_OF, ApplySet, group_kinds
+from .cluster import Cluster
+from .compare import INPUT_HASH, holds, input_hash, unchanged
+from .diff import clean
+from .errors import ApiError, EngineError
+from .kinds import WAVES, Kind, missing, wave
+from .manifests import Identity, describe, identity
+from .readiness import readiness
+from .transport import POOL_SIZE
+
+Object = dict[str, Any]
+
+CREATED, CONFIGURED, UNCHANGED = "created", "configured", "unchanged"
+_DEFINITION_SECONDS = 30.0
+
+
+@dataclass
+class Outcome:
+    """What happened (or, in check mode, would happen) to one object."""
+
+    desired: Object
+    action: str
+    before: Object | None = None
+    after: Object | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.action != UNCHANGED
+
+
+@dataclass
+class Snapshot:
+    """What the cluster has of a tier before the run."""
+
+    members: dict[Identity, Object] = field(default_factory=dict)
+    parent: Object | None = None
+    namespace_exists: bool = True
+
+
+class Failures(EngineError):
+    """Several objects were refused; each line names one."""
+
+
+@dataclass
+class Applier:
+    """One run for one tier."""
+
+    cluster: Cluster
+    applyset: ApplySet
+    check: bool = False
+    # Read an object that is there but not ours yet before it is adopted, so that a diff can show it.
+    show_before: bool = False
+    force_conflicts: bool = False
+    sources: Mapping[Identity, str] = field(default_factory=dict)
+    progress: Callable[[Outcome], None] = lambda _outcome: None
+
+    def run(self, objects: list[Object]) -> tuple[list[Outcome], Snapshot]:
+        """Apply ``objects`` (prepared by ``manifests``) in their waves.
+
+        Raises EngineError: a single failure as it is, several as one that lists them all.
+        """
+        kinds = {(o["apiVersion"], o["kind"]): self.cluster.kinds.find(o["apiVersion"], o["kind"]) for o in objects}
+        desired = [self._stamp(obj) for obj in objects]
+        with ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="apply") as pool:
+            snapshot = self._snapshot(pool, desired, [kind for kind in kinds.values() if kind])
+            self._check_namespace(snapshot, desired)
+            outcomes: list[Outcome] = []
+            parent_written = False
+            for number in range(len(WAVES)):
+                members = [obj for obj in desired if wave(obj["kind"]) == number]
+                if number > 0 and not parent_written:
+                    parent_written = True
+                    self._write_parent(snapshot, desired)
+                if not members:
+                    continue
+                self._look_up(kinds, members, desired)
+                done = list(pool.map(lambda obj: self._one(obj, kinds, snapshot), members))
+                _raise(done)
+                outcomes.extend(outcome for outcome in done if isinstance(outcome, Outcome))
+                if not self.check:
+                    self._await_definitions(outcomes[-len(members) :])
+        return outcomes, snapshot
+
+    # --- before -------------------------------------------------------------------------------------------------------
+
+    def _stamp(self, obj: Object) -> Object:
+        stamped = copy.copy(obj)
+        metadata = stamped["metadata"] = dict(obj["metadata"])
+        metadata["labels"] = {**(metadata.get("labels") or {}), PART_OF: self.applyset.id}
+        annotations = metadata["annotations"] = dict(metadata.get("annotations") or {})
+        annotations[INPUT_HASH] = input_hash(stamped)
+        return stamped
+
+    def _snapshot(self, pool: ThreadPoolExecutor, desired: list[Object], kinds: list[Kind]) -> Snapshot:
+        namespace = self.applyset.namespace
+        parents = self.cluster.kinds.find("v1", "ConfigMap")
+        namespaces = self.cluster.kinds.find("v1", "Namespace")
+        assert parents is not None  # noqa: S101 - from the built-in table
+        assert namespaces is not None  # noqa: S101
+        parent = pool.submit(self.cluster.find, parents, namespace, self.applyset.name)
+        exists = pool.submit(self._namespace_exists, namespaces)
+        found = {kind: pool.submit(self._members, kind, desired) for kind in kinds}
+        snapshot = Snapshot(parent=parent.result(), namespace_exists=exists.result())
+        # Kinds that only the last run had: what is left of them is no longer declared.
+        for group, name in group_kinds(snapshot.parent) - {(kind.group, kind.kind) for kind in kinds}:
+            kind = self.cluster.kinds.served(group, name)
+            if kind:
+                found[kind] = pool.submit(self._members, kind, desired)
+        for listed in found.values():
+            for obj in listed.result():
+                snapshot.members[identity(obj)] = obj
+        return snapshot
+
+    def _members(self, kind: Kind, desired: list[Object]) -> list[Object]:
+        namespaces = {self.applyset.namespace} | {
+            str(obj["metadata"]["namespace"])
+            for obj in desired
+            if kind.namespaced and obj["kind"] == kind.kind and obj["metadata"].get("namespace")
+        }
+        scopes = sorted(namespaces) if kind.namespaced else [None]
+        members = []
+        for scope in scopes:
+            for obj in self.cluster.list(kind, scope, labels=self.applyset.selector)[0]:
+                obj["metadata"].pop("managedFields", None)
+                members.append(obj)
+        return members
+
+    def _namespace_exists(self, namespaces: Kind) -> bool:
+        try:
+            namespace = self.cluster.find(namespaces, None, self.applyset.namespace)
+        except ApiError as error:
+            if error.status == 403:  # allowed to work in it, not to look at it
+                return True
+            raise
+        if namespace and namespace["metadata"].get("deletionTimestamp"):
+            raise EngineError(
+                f"Namespace {self.applyset.namespace} is being deleted.",
+                "Wait until it is gone (`kubectl get ns -w`), then run again.",
+            )
+        return namespace is not None
+
+    def _check_namespace(self, snapshot: Snapshot, desired: list[Object]) -> None:
+        name = self.applyset.namespace
+        brought = any(obj["kind"] == "Namespace" and obj["metadata"]["name"] == name for obj in desired)
+        if not (snapshot.namespace_exists or brought or self.check):
+            raise EngineError(
+                f"Namespace {name} does not exist.", "Run the tier that makes it first (site.yml --tags namespace)."
+            )
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def _write_parent(self, snapshot: Snapshot, desired: list[Object]) -> None:
+        """The parent names at least the kinds that are about to be written, before any of them is."""
+        here = {(key[0], key[1]) for key in snapshot.members} | {identity(obj)[:2] for obj in desired}
+        parent = self.applyset.parent(here)
+        kind = self.cluster.kinds.find("v1", "ConfigMap")
+        if self.check or kind is None or (snapshot.parent and holds(parent, snapshot.parent)):
+            return
+        self.cluster.apply(kind, parent, force=True, what=f"ConfigMap {self.applyset.name}")
+
+    def _look_up(
+        self, kinds: dict[tuple[str, str], Kind | None], members: Iterable[Object], desired: Iterable[Object]
+    ) -> None:
+        """Kinds that were not served at the start may be by now: their definition was in an earlier wave."""
+        promised = {
+            (obj["spec"]["group"], obj["spec"]["names"]["kind"])
+            for obj in desired
+            if obj["kind"] == "CustomResourceDefinition"
+        }
+        for obj in members:
+            key = (obj["apiVersion"], obj["kind"])
+            if kinds[key] is None:
+                self.cluster.kinds.forget()
+                kinds[key] = self.cluster.kinds.find(*key)
+                if kinds[key] is None and not (self.check and identity(obj)[:2] in promised):
+                    raise missing(*key, self._what(obj))
+
+    def _one(
+        self, desired: Object, kinds: Mapping[tuple[str, str], Kind | None], snapshot: Snapshot
+    ) -> Outcome | EngineError:
+        live = snapshot.members.get(identity(desired))
+        if live is not None and unchanged(desired, live):
+            outcome = Outcome(desired, UNCHANGED, live, live)
+        else:
+            try:
+                outcome = self._write(desired, live, kinds[desired["apiVersion"], desired["kind"]], snapshot)
+            except EngineError as error:
+                return error
+        self.progress(outcome)
+        return outcome
+
+    def _write(self, desired: Object, live: Object | None, kind: Kind | None, snapshot: Snapshot) -> Outcome:
+        if kind is None or (self.check and kind.namespaced and not snapshot.namespace_exists):
+            return Outcome(desired, CREATED, None, desired)  # check mode: its kind or namespace comes with this run
+        if live is None and (self.check or self.show_before) and snapshot.namespace_exists:
+            live = self.cluster.find(kind, desired["metadata"].get("namespace"), desired["metadata"]["name"])
+        created, after = self._apply(kind, desired, live)
+        if created:
+            return Outcome(desired, CREATED, None, after)
+        same = live is not None and clean_for_change(live, desired) == clean_for_change(after, desired)
+        return Outcome(desired, UNCHANGED if same else CONFIGURED, live, after)
+
+    def _apply(self, kind: Kind, desired: Object, live: Object | None) -> tuple[bool, Object]:
+        what = self._what(desired)
+        try:
+            return self.cluster.apply(kind, desired, dry_run=self.check, force=self.force_conflicts, what=what)
+        except ApiError as error:
+            if conflicts.may_take(error):
+                return self.cluster.apply(kind, desired, dry_run=self.check, force=True, what=what)
+            if conflicts.managers(error):
+                live = self.cluster.find(kind, desired["metadata"].get("namespace"), desired["metadata"]["name"])
+                raise conflicts.explain(error, what, live) from error
+            raise
+
+    def _what(self, obj: Object) -> str:
+        source = self.sources.get(identity(obj))
+        return f"{describe(obj)} ({source})" if source else describe(obj)
+
+    def _await_definitions(self, outcomes: Iterable[Outcome]) -> None:
+        """Objects of a new kind can be sent only when the server has established it."""
+        for outcome in outcomes:
+            if outcome.desired["kind"] != "CustomResourceDefinition":
+                continue
+            kind = self.cluster.kinds.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+            deadline = time.monotonic() + _DEFINITION_SECONDS
+            live: Object | None = outcome.after
+            while kind and not (live and readiness(live).ready):
+                if time.monotonic() > deadline:
+                    raise EngineError(
+                        f"{describe(outcome.desired)} was not established within {_DEFINITION_SECONDS:.0f} s.",
+                        "See its conditions: kubectl describe crd " + outcome.desired["metadata"]["name"],
+                    )
+                time.sleep(0.1)
+                live = self.cluster.find(kind, None, outcome.desired["metadata"]["name"])
+            self.cluster.kinds.forget()
+
+
+def clean_for_change(obj: Object, desired: Object) -> Object:
+    """What counts as a change by us: not the status, nor the replicas that an autoscaler moves meanwhile."""
+    kept = clean(obj)
+    kept["metadata"].setdefault("annotations", {})[INPUT_HASH] = (obj["metadata"].get("annotations") or {}).get(
+        INPUT_HASH
+    )
+    spec = kept.get("spec")
+    if isinstance(spec, dict) and "replicas" in spec and "replicas" not in (desired.get("spec") or {}):
+        kept["spec"] = {key: value for key, value in spec.items() if key != "replicas"}
+    return kept
+
+
+def _raise(results: Iterable[Outcome | EngineError]) -> None:
+    errors = [result for result in results if isinstance(result, EngineError)]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        # One cause often refuses many objects: say its remedy once.
+        remedies = list(dict.fromkeys(error.remedy for error in errors if error.remedy))
+        lines = [f"- {error.message}" for error in errors]
+        raise Failures("\n".join([f"{len(errors)} objects were refused:", *lines]), "\n".join(remedies))

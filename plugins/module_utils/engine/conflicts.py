@@ -1,0 +1,56 @@
+"""Fields that another manager owns: whose they are, and whether we may take them.
+
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .errors import ApiError, EngineError
+
+# People's and tools' managers that this project takes over from: what they wrote is what the inventory says now.
+# Controllers (an autoscaler, an operator) are not among them: their fields are theirs.
+REPLACED = frozenset(
+    ["kubectl", "kubectl-client-side-apply", "kubectl-create", "kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-set", "kubectl-label", "kubectl-annotate", "kubectl-rollout", "kubectl-last-applied", "before-first-apply", "skaffold", "helm", "OpenAPI-Generator", "Swagger-Codegen"]
+)
+_MANAGER = re.compile(r'conflict with "([^"]+)"')
+
+
+class FieldConflict(EngineError):
+    """Fields that we declare are owned by managers that we do not replace."""
+
+
+def managers(error: ApiError) -> dict[str, list[str]]:
+    """Manager -> the fields it owns, of a 409; empty where the error is no field conflict."""
+    found: dict[str, list[str]] = {}
+    for cause in error.causes:
+        if cause.get("reason") == "FieldManagerConflict":
+            match = _MANAGER.search(cause.get("message", ""))
+            found.setdefault(match.group(1) if match else "?", []).append(cause.get("field", "?"))
+    return found
+
+
+def may_take(error: ApiError) -> bool:
+    """Whether all the fields in conflict belong to managers that we replace."""
+    owners = managers(error)
+    return bool(owners) and all(owner in REPLACED for owner in owners)
+
+
+def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldConflict:
+    """The failure with who owns which field since when, and the two ways out."""
+    since = {
+        str(entry.get("manager")): str(entry.get("time", ""))
+        for entry in ((live or {}).get("metadata") or {}).get("managedFields") or []
+    }
+    lines = []
+    for owner, fields in managers(error).items():
+        if owner in REPLACED:
+            continue
+        when = f" since {since[owner]}" if since.get(owner) else ""
+        lines.append(f"  {owner} owns{when}: {', '.join(fields)}")
+    return FieldConflict(
+        "\n".join([f"{what}: another manager owns fields that the inventory declares.", *lines]),
+        "Leave the field to it (take it out of the inventory or template), or take it over once with force_conflicts=true.",
+    )

@@ -1,0 +1,138 @@
+"""Values of credentials: where each comes from, and when one may be made.
+
+One Secret in the platform's namespace is the source of truth; no pod mounts it. Precedence, per credential: the Secret
+that the user named (only read), the value that the inventory gives, the live Secret, a value generated once.
+Values never leave this module but through ``get``, which templates of Secrets call.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .cluster import Cluster
+from .diff import MASK
+from .errors import EngineError
+from .kinds import BUILT_IN
+
+SECRET = BUILT_IN["v1", "Secret"]
+CLAIM = BUILT_IN["v1", "PersistentVolumeClaim"]
+
+LENGTH = 40
+# Shorter values are no secrets (preflight refuses them) and would cut words apart when masked.
+SHORTEST = 6
+_ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the platform describes its credentials; holds no value.
+
+    ``secret``: name of the Secret. ``managed``: whether it is ours to write (else a user's, only read).
+    ``keys``: name -> whether it may be generated, and with which ``prefix``.
+    ``volumes``: label selector of claims whose data only the present credentials open.
+    """
+
+    secret: str
+    managed: bool
+    keys: Mapping[str, Mapping[str, Any]]
+    volumes: str = ""
+    variable: str = "platform_credentials"
+
+
+@dataclass
+class Credentials:
+    """The credentials of one run. ``cluster`` None: only rendering, every value is a reference to its name."""
+
+    source: Source
+    given: Mapping[str, str]
+    cluster: Cluster | None
+    namespace: str
+    check: bool = False
+    # The tier that writes the Secret may generate; others read what it wrote.
+    writes: bool = False
+    _live: dict[str, str] | None = None
+    _made: dict[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> str:
+        """The value of credential ``name``.
+
+        Raises EngineError where it is not one of the platform's, or has no value and none may be made.
+        """
+        key = self.source.keys.get(name)
+        if key is None:
+            raise EngineError(
+                f"credential({name!r}): the platform has no such credential.",
+                f"It has: {', '.join(sorted(self.source.keys))}.",
+            )
+        if self.cluster is None:
+            return f"credential:{name}"
+        if not self.source.managed:
+            return self._of_user(name)
+        if value := self.given.get(name):
+            return value
+        if value := self._read().get(name):
+            return value
+        return self._make(name, key)
+
+    def redact(self, text: str) -> str:
+        """``text`` without any value of this run, in clear or in base64: for words of others (a server, a filter)."""
+        values = [*self.given.values(), *(self._live or {}).values(), *self._made.values()]
+        for value in sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True):
+            text = text.replace(value, MASK).replace(base64.b64encode(value.encode()).decode(), MASK)
+        return text
+
+    def _of_user(self, name: str) -> str:
+        value = self._read().get(name)
+        if not value:
+            raise EngineError(
+                f"Secret {self.source.secret} in namespace {self.namespace} has no value for {name}.",
+                f"It is named by platform_existing_secret, so add the key {name} to it; it is never written from here.",
+            )
+        return value
+
+    def _read(self) -> dict[str, str]:
+        if self._live is None:
+            assert self.cluster is not None  # noqa: S101
+            live = self.cluster.find(SECRET, self.namespace, self.source.secret)
+            data = (live or {}).get("data") or {}
+            self._live = {key: base64.b64decode(value).decode() for key, value in data.items()}
+            if live is None and self.source.managed:
+                self._refuse_lost()
+        return self._live
+
+    def _refuse_lost(self) -> None:
+        """A volume without its credentials is no new platform: a new password would lock its data in."""
+        if not self.source.volumes:
+            return
+        assert self.cluster is not None  # noqa: S101
+        claims, _ = self.cluster.list(CLAIM, self.namespace, labels=self.source.volumes)
+        if claims:
+            names = ", ".join(sorted(claim["metadata"]["name"] for claim in claims))
+            raise EngineError(
+                f"Secret {self.source.secret} is gone from namespace {self.namespace}, but its volumes are there: {names}. "
+                "New credentials would not open them, so none are made.",
+                f"Restore the Secret from a backup, or give the old values in {self.source.variable}. "
+                "To begin anew without that data, delete those claims first (kubectl delete pvc ...).",
+            )
+
+    def _make(self, name: str, key: Mapping[str, Any]) -> str:
+        if name in self._made:
+            return self._made[name]
+        if not key.get("generate"):
+            raise EngineError(
+                f"{self.source.variable}.{name} has no value, and this environment does not generate one.",
+                f"Set {self.source.variable}.{name} (ansible-vault, or a lookup of an environment variable or file).",
+            )
+        if not self.writes and not self.check:
+            raise EngineError(
+                f"Secret {self.source.secret} in namespace {self.namespace} has no {name} yet.",
+                "Run the tier that writes it first: site.yml --tags namespace, or site.yml whole.",
+            )
+        random = "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
+        self._made[name] = f"{key.get('prefix', '')}{random}"
+        return self._made[name]

@@ -1,0 +1,180 @@
+"""From text or data to Kubernetes objects: parsed, checked for shape, completed and in the order of their waves."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from .errors import InvalidManifest
+from .kinds import wave
+
+Object = dict[str, Any]
+Identity = tuple[str, str, str, str]  # group, kind, namespace, name
+
+# RFC 1123 subdomain, which is what most kinds ask of metadata.name.
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+# RBAC and a few others allow any path segment.
+_FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as its version 1.2 reads it: only true and false are booleans, and no text becomes a date."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        if len(mapping) != len(node.value):
+            seen: set[Any] = set()
+            for key_node, _ in node.value:
+                if key_node.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"key {key_node.value!r} twice", problem_mark=key_node.start_mark
+                    )
+                seen.add(key_node.value)
+        return mapping
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    dropped = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int"}
+    table = {
+        first: [(tag, pattern) for tag, pattern in rules if tag not in dropped]
+        for first, rules in _Loader.yaml_implicit_resolvers.items()
+    }
+    for first in "tTfF":
+        table.setdefault(first, []).append(
+            ("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"))
+        )
+    for first in "-+0123456789":
+        # No octal 0644 and no base 60: 8080:80 is text.
+        table.setdefault(first, []).append(("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$")))
+    return table
+
+
+_Loader.yaml_implicit_resolvers = _resolvers()
+
+
+def parse(text: str, source: str) -> list[Object]:
+    """The objects of a YAML text, any number of documents; ``List`` kinds are opened, empty documents left out.
+
+    Raises InvalidManifest naming ``source``, the line and what is wrong there.
+    """
+    try:
+        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "not YAML"
+        at = f" line {mark.line + 1}" if mark else ""
+        shown = _excerpt(text, mark.line) if mark else ""
+        raise InvalidManifest(
+            f"{source}: rendered{at} is not valid YAML: {problem}.{shown}", "Mend the template at that place."
+        ) from None
+    return collect(documents, source)
+
+
+def _excerpt(text: str, line: int) -> str:
+    """The rendered line, unless it may hold a credential."""
+    lines = text.splitlines()
+    before = "\n".join(lines[: line + 1])
+    document = before.rpartition("\n---")[2]
+    if line >= len(lines) or re.search(r"^kind:\s*Secret\s*$", document, re.MULTILINE):
+        return ""
+    return f" There: {lines[line].strip()[:120]}"
+
+
+def collect(documents: Iterable[Any], source: str) -> list[Object]:
+    """Objects out of parsed documents. Raises InvalidManifest."""
+    objects: list[Object] = []
+    for number, document in enumerate(documents, start=1):
+        where = f"{source}: document {number}"
+        if not isinstance(document, Mapping):
+            raise InvalidManifest(
+                f"{where} is {type(document).__name__}, not an object.", "Begin it with apiVersion and kind."
+            )
+        if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
+            objects.extend(collect(document["items"], where))
+        else:
+            objects.append(dict(document))
+    return objects
+
+
+def prepare(objects: Iterable[Object], source: str, namespaced: Any, namespace: str | None) -> list[Object]:
+    """Checked and completed objects, in the order in which they are applied.
+
+    ``namespaced(api_version, kind)`` says whether a kind lives in a namespace (None: unknown). Nulls are dropped, as a
+    server-side apply of them would own fields without a value; ``stringData`` becomes ``data``.
+
+    Raises InvalidManifest for a missing or malformed part and for two objects of one identity.
+    """
+    prepared: dict[Identity, Object] = {}
+    for obj in objects:
+        _check(obj, source)
+        metadata = obj["metadata"]
+        if namespaced(obj["apiVersion"], obj["kind"]) is False:
+            metadata.pop("namespace", None)
+        elif not metadata.get("namespace") and namespace:
+            metadata["namespace"] = namespace
+        if obj["kind"] == "Secret" and obj["apiVersion"] == "v1":
+            _encode(obj)
+        key = identity(obj)
+        if key in prepared:
+            raise InvalidManifest(f"{source}: {describe(obj)} is there twice.", "Give one of them another name.")
+        prepared[key] = without_nulls(obj)
+    return sorted(prepared.values(), key=lambda o: wave(o["kind"]))
+
+
+def _check(obj: Object, source: str) -> None:
+    for part in ("apiVersion", "kind"):
+        if not isinstance(obj.get(part), str) or not obj[part]:
+            raise InvalidManifest(
+                f"{source}: an object has no {part} (it has {', '.join(sorted(map(str, obj)))}).", f"Add {part}."
+            )
+    metadata = obj.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or name is None or name == "":
+        raise InvalidManifest(f"{source}: a {obj['kind']} has no metadata.name.", "Server-side apply needs a name.")
+    if not isinstance(name, str):
+        raise InvalidManifest(f"{source}: metadata.name of a {obj['kind']} is {name!r}, not a string.", "Quote it.")
+    if obj["kind"] not in _FREE_NAMES and not _NAME.match(name):
+        raise InvalidManifest(
+            f"{source}: metadata.name {name!r} of a {obj['kind']} is not a DNS name.",
+            "Use lower case letters, digits, '-' and '.', and begin and end with a letter or digit.",
+        )
+    for part in ("labels", "annotations"):
+        for key, value in (metadata.get(part) or {}).items():
+            if not isinstance(value, str):
+                raise InvalidManifest(
+                    f"{source}: metadata.{part}.{key} of {describe(obj)} is {value!r}, not a string.",
+                    "Quote it in the template, or pipe it through to_json.",
+                )
+
+
+def _encode(secret: Object) -> None:
+    text = secret.pop("stringData", None)
+    if text:
+        data = secret.setdefault("data", {})
+        for key, value in text.items():
+            data[key] = base64.b64encode(str(value).encode()).decode()
+
+
+def without_nulls(value: Any) -> Any:
+    """A copy without null members of objects, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def identity(obj: Mapping[str, Any]) -> Identity:
+    """What makes an object the same object in any version of its group."""
+    metadata = obj["metadata"]
+    group = str(obj["apiVersion"]).rpartition("/")[0]
+    return group, str(obj["kind"]), str(metadata.get("namespace") or ""), str(metadata["name"])
+
+
+def describe(obj: Mapping[str, Any]) -> str:
+    """Kind and name, as people and kubectl name an object: ``Deployment gateway-service``."""
+    return f"{obj['kind']} {obj['metadata']['name']}"

@@ -1,0 +1,194 @@
+"""Waits until objects are ready, by watch; ends early when one no longer can be."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .applyset import ApplySet
+from .cluster import Cluster
+from .diagnosis import Diagnosis
+from .errors import ApiError, EngineError, WaitFailed
+from .kinds import BUILT_IN, Kind
+from .manifests import Identity, describe, identity
+from .readiness import AWAITED, Readiness, State, readiness
+
+Object = dict[str, Any]
+
+WATCH_SECONDS = 30.0
+# How often the pods below are looked at for a reason to give up.
+DIAGNOSE_SECONDS = 2.0
+RESUME_SECONDS = 0.5
+
+
+def awaited(obj: Object) -> bool:
+    """Whether readiness of this kind takes time: workloads and the like, and every custom resource."""
+    return obj["kind"] in AWAITED or (obj["apiVersion"], obj["kind"]) not in BUILT_IN
+
+
+class Waiter:
+    """Follows a set of objects until all are ready.
+
+    ``progress(done, total, waiting)`` is called at every change; ``waiting`` maps object names to what they wait for.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        applyset: ApplySet,
+        timeout: float,
+        progress: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None,
+    ) -> None:
+        self._cluster = cluster
+        self._applyset = applyset
+        self._timeout = timeout
+        self._progress = progress
+        self._change = threading.Condition()
+        self._live: dict[Identity, Object] = {}
+        self._state: dict[Identity, Readiness] = {}
+        self._stopped = False
+
+    def wait(self, objects: Iterable[Object]) -> None:
+        """Return when every object of ``objects`` (as last seen) is ready.
+
+        Raises WaitFailed with a report: at once for what cannot succeed any more, else after ``timeout`` seconds.
+        """
+        for obj in objects:
+            if awaited(obj):
+                self._see(obj)
+        if not self._pending():
+            return
+        for kind, namespace in self._groups():
+            threading.Thread(target=self._follow, args=(kind, namespace), daemon=True).start()
+        try:
+            self._until_ready()
+        finally:
+            self._stopped = True
+
+    def _until_ready(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        diagnosis = Diagnosis(self._cluster)
+        next_look = time.monotonic() + DIAGNOSE_SECONDS
+        shown: dict[str, str] = {}
+        while True:
+            with self._change:
+                self._change.wait(timeout=0.5)
+                pending = self._pending()
+                waiting = {describe(self._live[key]): state.message for key, state in pending.items()}
+                objects = {key: self._live[key] for key in pending}
+            if waiting != shown:
+                shown = waiting
+                self._progress(len(self._state) - len(pending), len(self._state), waiting)
+            if not pending:
+                return
+            failed = {key: state.message for key, state in pending.items() if state.state is State.FAILED}
+            now = time.monotonic()
+            if not failed and now >= next_look:
+                next_look = now + DIAGNOSE_SECONDS
+                for key, obj in objects.items():
+                    if findings := diagnosis.fatal(obj):
+                        failed[key] = findings[0].reason
+            if failed:
+                self._fail(diagnosis, {key: objects[key] for key in failed}, pending, "cannot become ready")
+            if now >= deadline:
+                self._fail(diagnosis, objects, pending, f"not ready after {self._timeout:.0f} s")
+
+    def _fail(
+        self, diagnosis: Diagnosis, objects: dict[Identity, Object], pending: dict[Identity, Readiness], what: str
+    ) -> None:
+        names = ", ".join(describe(obj) for obj in objects.values())
+        report = [line for key, obj in objects.items() for line in diagnosis.report(obj, pending[key].message)]
+        others = len(pending) - len(objects)
+        if others:
+            report.append(f"({others} more objects were still awaited)")
+        raise WaitFailed(
+            f"{names}: {what}.", report, "What was applied stays; mend the cause and run again, it goes on from here."
+        )
+
+    def report(self) -> list[str]:
+        """What is still awaited and why, for a wait that is broken off."""
+        diagnosis = Diagnosis(self._cluster)
+        return [
+            line for key, state in self._pending().items() for line in diagnosis.report(self._live[key], state.message)
+        ]
+
+    # --- following ----------------------------------------------------------------------------------------------------
+
+    def _see(self, obj: Object) -> None:
+        key = identity(obj)
+        self._live[key] = obj
+        self._state[key] = readiness(obj)
+
+    def _pending(self) -> dict[Identity, Readiness]:
+        return {key: state for key, state in self._state.items() if not state.ready}
+
+    def _groups(self) -> list[tuple[Kind, str | None]]:
+        groups: dict[tuple[Kind, str | None], None] = {}
+        for key in self._pending():
+            obj = self._live[key]
+            kind = self._cluster.kinds.find(obj["apiVersion"], obj["kind"])
+            if kind:
+                groups[kind, obj["metadata"].get("namespace")] = None
+        return list(groups)
+
+    def _follow(self, kind: Kind, namespace: str | None) -> None:
+        """List, then watch from there; again whenever the watch ends. Only this thread's kind is touched."""
+        labels = self._applyset.selector
+        while not self._stopped:
+            try:
+                items, version = self._cluster.list(kind, namespace, labels=labels)
+                self._update(items)
+                while not self._stopped and self._has_pending(kind, namespace):
+                    version = self._watch(kind, namespace, version)
+                return
+            except ApiError as error:
+                if error.status not in {410, 429} and error.status < 500:
+                    self._give_up(kind, namespace, error)
+                    return
+            except EngineError as error:
+                self._give_up(kind, namespace, error)
+                return
+
+    def _watch(self, kind: Kind, namespace: str | None, version: str) -> str:
+        started = time.monotonic()
+        for event, obj in self._cluster.watch(
+            kind, namespace, version, labels=self._applyset.selector, seconds=WATCH_SECONDS
+        ):
+            version = obj["metadata"].get("resourceVersion", version)
+            if event in {"ADDED", "MODIFIED"}:
+                self._update([obj])
+            elif event == "DELETED":
+                self._gone(obj)
+            if self._stopped or not self._has_pending(kind, namespace):
+                break
+        if time.monotonic() - started < RESUME_SECONDS:
+            time.sleep(RESUME_SECONDS)  # a watch that breaks at once must not become a loop of requests
+        return version
+
+    def _has_pending(self, kind: Kind, namespace: str | None) -> bool:
+        with self._change:
+            return any(key[1] == kind.kind and key[2] == (namespace or "") for key in self._pending())
+
+    def _update(self, objects: Iterable[Object]) -> None:
+        with self._change:
+            for obj in objects:
+                if identity(obj) in self._state:
+                    self._see(obj)
+            self._change.notify_all()
+
+    def _gone(self, obj: Object) -> None:
+        with self._change:
+            if identity(obj) in self._state:
+                self._state[identity(obj)] = Readiness(
+                    State.FAILED, "was deleted by somebody else while it was awaited"
+                )
+            self._change.notify_all()
+
+    def _give_up(self, kind: Kind, namespace: str | None, error: EngineError) -> None:
+        with self._change:
+            for key in self._pending():
+                if key[1] == kind.kind and key[2] == (namespace or ""):
+                    self._state[key] = Readiness(State.FAILED, error.message)
+            self._change.notify_all()
