@@ -58,7 +58,8 @@ class ActionModule(ActionBase):
         """See the module's documentation for options and return values."""
         super().run(tmp, task_vars)
         del tmp
-        _, args = self.validate_argument_spec(argument_spec=SPEC)
+        _, checked = self.validate_argument_spec(argument_spec=SPEC)
+        args = plain(checked)  # Ansible's tagged values do not survive a YAML dump
         variables = Variables(self._templar, task_vars or {}, self._specs())
         credentials: Credentials | None = None
         cluster: Cluster | None = None

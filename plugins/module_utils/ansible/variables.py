@@ -55,6 +55,6 @@ class Variables:
 
     def _cast(self, name: str, value: Any, spec: dict[str, Any]) -> Any:
         checked = ArgumentSpecValidator({name: {**spec, "required": False}}).validate({name: value})
-        if checked.errors:
+        if checked.error_messages:
             raise EngineError("; ".join(checked.error_messages), f"Correct {name} in the inventory.")
         return checked.validated_parameters[name]
