@@ -57,7 +57,8 @@ def make(part: Part) -> web.Application:
         app.router.add_get("/work", face.work)
         app.router.add_get("/stream", face.stream)
         app.router.add_post("/session", face.session)
-        app.router.add_route("OPTIONS", "/{path:.*}", face.preflight)
+        for path in sorted({resource.canonical for resource in app.router.resources()}):
+            app.router.add_route("OPTIONS", path, face.preflight)
     else:
         # Behind the gateway only: the network policies say who may come here.
         app.router.add_get("/internal/status", face.internal_status)
@@ -289,8 +290,9 @@ def _finish(part: Part) -> Callable[[web.Request, web.StreamResponse], Awaitable
                 response.headers["access-control-allow-origin"] = origin
                 response.headers["access-control-expose-headers"] = "traceparent"
         now = time.monotonic()
-        closing = closes.setdefault(request.protocol, now + random.uniform(*CONNECTION_AGE))  # noqa: S311 - jitter
-        if part.monitor.draining or now >= closing:
-            response.force_close()
+        if request.transport is not None:  # None: the client is gone
+            closing = closes.setdefault(request.transport, now + random.uniform(*CONNECTION_AGE))  # noqa: S311 - jitter
+            if part.monitor.draining or now >= closing:
+                response.force_close()
 
     return finish
