@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform import catalogue as library
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems
+
+from ..module_utils.platform import catalogue as library
+from ..module_utils.platform.problems import Problems
 
 DOCUMENTATION = r"""
 name: catalogue
@@ -121,7 +122,7 @@ _value:
 """
 
 
-def catalogue(  # noqa: PLR0917 - templates name the arguments, and Jinja calls filters positionally
+def catalogue(
     services: Any,
     overrides: Any = None,
     images: Any = None,

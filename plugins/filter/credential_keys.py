@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.reader import to_boolean
+
+from ..module_utils.platform.reader import to_boolean
 
 DOCUMENTATION = r"""
 name: credential_keys

@@ -21,14 +21,14 @@ from ..engine.render import plain
 
 @cache
 def argument_spec(role: Path) -> dict[str, Any]:
-    """Options of the ``main`` entry point of a role, by name; empty where the role has no argument specs."""
+    """Options of all entry points of a role, by name; empty where the role has no argument specs."""
     file = role / "meta" / "argument_specs.yml"
     if not file.is_file():
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     specs = yaml.load(file.read_text(), Loader=loader)  # noqa: S506 - a file of this collection
-    options: dict[str, Any] = ((specs or {}).get("argument_specs") or {}).get("main", {}).get("options") or {}
-    return options
+    entries = ((specs or {}).get("argument_specs") or {}).values()
+    return {name: option for entry in entries for name, option in (entry.get("options") or {}).items()}
 
 
 class Variables:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform import (
+from . import (
     credentials,
     edges,
     images,
@@ -16,8 +16,8 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.platform impo
     services,
     stores,
 )
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.reader import (
+from .problems import Problems
+from .reader import (
     environment as read_environment,
 )
 
@@ -99,9 +99,6 @@ def derive(model: Model) -> dict[str, Any]:
     """The derived model as plain data: parts, by_name, stores, config, credentials, images, quota, hosts."""
     graph = edges.derive(model.entries.values())
     parts = [_part(entry, model, graph) for entry in model.entries.values()]
-    wanted = (
-        (part["name"], [key["credential"] for key in part["secret_keys"] if "credential" in key]) for part in parts
-    )
     references = {name: image.text(model.registry) for name, image in model.images.items()}
     return {
         "parts": parts,
@@ -115,12 +112,21 @@ def derive(model: Model) -> dict[str, Any]:
                 if part["tier"] == "services"
             },
         },
-        "credentials": [credential.as_dict() for credential in credentials.derive(wanted)],
+        "credentials": derive_credentials(model),
         "images": {store: references[store] for store in services.STORES}
         | {part["name"]: part["image"] for part in parts},
         "quota": quota.derive(model.entries.values(), model.stores.values(), model.headroom),
         "exposed": {part["exposed"]: part["name"] for part in parts if part["exposed"]},
     }
+
+
+def derive_credentials(model: Model) -> list[dict[str, Any]]:
+    """Every credential that the parts and the stores need, without values."""
+    wanted = (
+        (entry.name, [key["credential"] for key in _secret_keys(entry) if "credential" in key])
+        for entry in model.entries.values()
+    )
+    return [credential.as_dict() for credential in credentials.derive(wanted)]
 
 
 def _part(entry: services.Entry, model: Model, graph: edges.Edges) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems, suggest
+from .problems import Problems, suggest
 
 VARIABLE = "platform_credentials"
 _SUPERUSER = "postgres_password"
@@ -102,12 +102,14 @@ def check(
     *,
     generate: bool,
     environment: str,
+    complete: bool,
     existing_secret: str,
     problems: Problems,
 ) -> None:
     """Check the values that an inventory gives; no value ever enters a message.
 
     wanted: the derived credentials. given: the dict platform_credentials. generate: whether what is missing is made up.
+    complete: whether wanted is all there is; False while the catalogue has faults of its own.
     existing_secret: a Secret that the user names holds every key, so that values here would be ignored.
     """
     if given is None:
@@ -116,7 +118,7 @@ def check(
         problems.add_secret(VARIABLE, "is not a dictionary", "Write name: value pairs")
         return
     by_name = {credential["name"]: credential for credential in wanted}
-    for name in given:
+    for name in given if complete else ():
         if name not in by_name:
             remedy = suggest(str(name), by_name)
             problems.add_secret(
@@ -142,6 +144,8 @@ def _check_value(
 ) -> None:
     at = f"{VARIABLE}.{credential['name']}"
     if value is None or value == "":
+        if problems.concern(at):
+            return
         if credential["kind"] != "internal" and not generate:
             problems.add_secret(
                 at,

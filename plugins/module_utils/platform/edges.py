@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.services import Entry
+from .services import Entry
 
 Peer = dict[str, Any]  # {name, object, port}: the other side, and the port that the edge arrives at
 

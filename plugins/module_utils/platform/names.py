@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems
+from .problems import Problems
 
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035, what a Service name must be
 DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"  # RFC 1123 subdomain
@@ -102,3 +102,10 @@ def check_labels(value: Any, path: str, problems: Problems) -> None:
             )
         elif isinstance(content, dict | list) or not re.fullmatch(LABEL_VALUE, str(content)):
             problems.add(at, content, "is no label value", "Use at most 63 letters, digits, -, _ and .")
+
+
+def check_object(value: Any, path: str, problems: Problems) -> None:
+    """Note why this cannot be the name of an object such as a Secret (RFC 1123 subdomain)."""
+    text = str(value)
+    if len(text) > DOMAIN_LENGTH or not re.fullmatch(DOMAIN, text):
+        problems.add(path, value, "is no name of an object", "Use lower-case letters, digits, - and .")

@@ -28,10 +28,6 @@ class Problem:
         shown = "" if self.value is None else f" = {self.value}"
         return f"{self.variable}{shown}: {self.problem}. {self.remedy}."
 
-    def as_dict(self) -> dict[str, str | None]:
-        """The problem as plain data, for results that machines read."""
-        return {"variable": self.variable, "value": self.value, "problem": self.problem, "remedy": self.remedy}
-
 
 @dataclass
 class Problems:
@@ -46,6 +42,10 @@ class Problems:
     def add_secret(self, variable: str, problem: str, remedy: str) -> None:
         """Note a problem whose value must never be shown."""
         self.found.append(Problem(variable, None, problem, remedy))
+
+    def concern(self, variable: str) -> bool:
+        """Whether a problem of exactly this variable was noted."""
+        return any(problem.variable == variable for problem in self.found)
 
     def __bool__(self) -> bool:
         return bool(self.found)

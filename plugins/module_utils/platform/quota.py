@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform import quantity
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.resources import NATIVE, Resources
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.services import Entry
+from . import quantity
+from .resources import NATIVE, Resources
+from .services import Entry
 
 SURGE = 1  # rollingUpdate.maxSurge of every Deployment
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform import quantity
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems, suggest
+from . import quantity
+from .problems import Problems, suggest
 
 NATIVE = ("cpu", "memory", "ephemeral-storage")
 SCRATCH = {"requests": "64Mi", "limits": "512Mi"}  # ephemeral-storage where an entry states none

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform import credentials, names, resources
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems, suggest
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.reader import Reader
+from . import credentials, names, resources
+from .problems import Problems, suggest
+from .reader import Reader
 
 VARIABLE = "platform_services"
 TIERS = ("services", "frontend")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform import quantity, resources
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.edges import STORE_PORTS
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems
-from ansible_collections.multi_agent.platform.plugins.module_utils.platform.reader import Reader
+from . import quantity, resources
+from .edges import STORE_PORTS
+from .problems import Problems
+from .reader import Reader
 
 VARIABLE = "platform_stores"
 COMPONENTS = {"postgres": "database", "qdrant": "vector-store", "nats": "messaging"}

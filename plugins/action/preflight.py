@@ -1,0 +1,130 @@
+"""Controller side of ``multi_agent.platform.preflight``: all inputs and the cluster, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.engine.cluster import connect
+from ..module_utils.engine.errors import EngineError
+from ..module_utils.engine.render import plain
+from ..module_utils.platform import target
+from ..module_utils.platform.catalogue import Model
+from ..module_utils.platform.problems import Problems
+from ..module_utils.platform.specs import Specs
+from ..module_utils.platform.validate import check_inputs
+
+ROLES = Path(__file__).parents[2] / "roles"
+# A cluster that does not answer at once is most likely not there; waiting for it is the apply action's business.
+PATIENCE_SECONDS = 5.0
+_FAULTY: Any = object()
+
+SPEC: dict[str, Any] = {"cluster": {"type": "bool", "default": True}, **CONNECTION_SPEC}
+
+
+class ActionModule(ActionBase):
+    """Refuses a run whose inputs or cluster cannot work, with everything that is wrong at once."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """See the module's documentation for options and return values."""
+        super().run(tmp, task_vars)
+        del tmp
+        _, args = self.validate_argument_spec(argument_spec=SPEC)
+        variables = task_vars or {}
+        problems = Problems()
+        specs = self._specs()
+        values, model = check_inputs(specs, variables, self._resolve(specs, variables, problems), problems)
+        version = ""
+        if args["cluster"] and not values.get("platform_render_to"):
+            version = self._check_cluster(args, values, model, variables, problems)
+        if problems:
+            count = len(problems.found)
+            return {
+                "failed": True,
+                "msg": f"{count} {'thing' if count == 1 else 'things'} to correct; nothing was written.\n{problems}",
+            }
+        return {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
+
+    def _specs(self) -> Specs:
+        """The argument specs of all roles; Ansible's loader has those of the play's roles read already."""
+        roles = {}
+        for file in sorted(ROLES.glob("*/meta/argument_specs.yml")):
+            specs = self._loader.load_from_file(str(file), unsafe=True)["argument_specs"]
+            roles[file.parents[1].name] = {
+                name: option for entry in specs.values() for name, option in (entry.get("options") or {}).items()
+            }
+        return Specs(roles)
+
+    def _resolve(self, specs: Specs, variables: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+        """Plain values of the options that are set; what cannot be templated is noted."""
+        values = {}
+        for name in specs.options:
+            if name not in variables:
+                continue
+            value = self._template(name, variables[name], problems)
+            if value is not _FAULTY:
+                values[name] = value
+        return values
+
+    def _template(self, path: str, value: Any, problems: Problems) -> Any:
+        """The plain value; what cannot be templated is noted and left out, in a dictionary key by key."""
+        try:
+            return plain(self._templar.template(value))
+        except AnsibleError as error:
+            if not isinstance(value, Mapping):
+                problems.add_secret(path, _cause(error), "Define what it refers to, or correct the expression")
+                return _FAULTY
+        sound = {str(key): self._template(f"{path}.{key}", item, problems) for key, item in value.items()}
+        return {key: item for key, item in sound.items() if item is not _FAULTY}
+
+    def _check_cluster(
+        self,
+        args: Mapping[str, Any],
+        values: Mapping[str, Any],
+        model: Model,
+        variables: Mapping[str, Any],
+        problems: Problems,
+    ) -> str:
+        wanted = target.Wanted(
+            namespace=str(values.get("platform_namespace")),
+            version_minimum=str(values.get("platform_server_version_minimum")),
+            tiers=self._tiers(variables),
+            storage=tuple(
+                (f"platform_stores.{name}.storage.storage_class", store["storage"]["storage_class"])
+                for name, store in model.stores.items()
+            ),
+            routes=target.routes(values.get("ingress_kind")),
+        )
+        try:
+            cluster = connect(args, patience=PATIENCE_SECONDS)
+            try:
+                return target.check(cluster, wanted, problems)
+            finally:
+                cluster.close()
+        except EngineError as error:
+            problems.add_secret(
+                "cluster", error.message.rstrip("."), (error.remedy or "See the server's log").rstrip(".")
+            )
+            return ""
+
+    def _tiers(self, variables: Mapping[str, Any]) -> frozenset[str]:
+        """The tiers that this run writes, as far as roles of the play and --tags say."""
+        names = {str(name).rpartition(".")[2] for name in variables.get("ansible_play_role_names") or ()}
+        if self._task._role:
+            names |= {parent.get_name().rpartition(".")[2] for parent in self._task._role.get_parents()}
+        tiers = names & target.TIERS.keys()
+        chosen = tiers & set(variables.get("ansible_run_tags") or ())
+        return frozenset((chosen or tiers) - set(variables.get("ansible_skip_tags") or ()))
+
+
+def _cause(error: AnsibleError) -> str:
+    """An error's own words in one line; they name variables, never values."""
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,231 @@
+"""Whether a cluster can take the platform: version, storage, served kinds, permissions. Writes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..engine.errors import ApiError
+from .problems import Problems
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_VERBS = ("get", "list", "watch", "create", "patch", "delete")
+
+# What each tier writes: API group -> plural names. Cluster-scoped ones stand in CLUSTER_SCOPED.
+TIERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "namespace": {"": ("configmaps", "secrets", "serviceaccounts", "resourcequotas", "limitranges")},
+    "netpol": {"networking.k8s.io": ("networkpolicies",)},
+    "datastores": {
+        "": ("configmaps", "secrets", "services", "serviceaccounts"),
+        "apps": ("statefulsets",),
+        "policy": ("poddisruptionbudgets",),
+    },
+    "nats": {
+        "": ("configmaps", "secrets", "services", "serviceaccounts"),
+        "apps": ("statefulsets",),
+        "policy": ("poddisruptionbudgets",),
+    },
+    "services": {
+        "": ("secrets", "services", "serviceaccounts"),
+        "apps": ("deployments",),
+        "autoscaling": ("horizontalpodautoscalers",),
+        "policy": ("poddisruptionbudgets",),
+    },
+    "frontend": {
+        "": ("configmaps", "services", "serviceaccounts"),
+        "apps": ("deployments",),
+        "autoscaling": ("horizontalpodautoscalers",),
+        "policy": ("poddisruptionbudgets",),
+    },
+    "ingress": {},
+}
+CLUSTER_SCOPED: dict[str, tuple[tuple[str, str], ...]] = {
+    "namespace": (("", "namespaces"), ("scheduling.k8s.io", "priorityclasses")),
+}
+
+
+class Cluster(Protocol):
+    """The two calls of the engine's cluster that are used here."""
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
+        """GET a path."""
+
+    def send(
+        self, method: str, path: str, query: dict[str, Any] | None = None, body: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a request; status and body of the answer."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run needs of the cluster.
+
+    storage: (variable, class) of every volume, the class empty for the default one.
+    routes: API group and plural of what carries the two hosts, and the variable that chose it.
+    """
+
+    namespace: str
+    version_minimum: str
+    tiers: frozenset[str]
+    storage: tuple[tuple[str, str], ...]
+    routes: tuple[str, str, str] | None
+
+
+def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
+    """Check everything, the questions asked at once; the server's version.
+
+    Raises ApiError and ConnectionFailed: without an answer nothing else is worth asking.
+    """
+    version = str(cluster.get("/version").get("gitVersion") or "")
+    _check_version(version, wanted.version_minimum, problems)
+    checks: list[Callable[[Cluster, Wanted, Problems], None]] = [_check_permissions, _check_cluster_permissions]
+    if wanted.tiers & {"datastores", "nats"}:
+        checks.append(_check_storage)
+    if wanted.routes and "ingress" in wanted.tiers:
+        checks.append(_check_routes)
+    found = [Problems() for _ in checks]
+    with ThreadPoolExecutor(len(checks)) as pool:
+        for job in [pool.submit(run, cluster, wanted, own) for run, own in zip(checks, found, strict=True)]:
+            job.result()
+    for own in found:
+        problems.found.extend(own.found)
+    return version
+
+
+def _numbers(version: str) -> tuple[int, int] | None:
+    match = re.match(r"v?([0-9]+)\.([0-9]+)", version)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _check_version(version: str, minimum: str, problems: Problems) -> None:
+    have, need = _numbers(version), _numbers(minimum)
+    if have and need and have < need:
+        problems.add(
+            "platform_server_version_minimum",
+            minimum,
+            f"is above the server's version, {version}",
+            "Upgrade the cluster; an older one is untested",
+        )
+
+
+def _check_storage(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    try:
+        items = cluster.get("/apis/storage.k8s.io/v1/storageclasses").get("items") or []
+    except ApiError as error:
+        if error.status == 403:  # may not look: the volumes will tell
+            return
+        raise
+    have = {item["metadata"]["name"]: (item["metadata"].get("annotations") or {}) for item in items}
+    has_default = any(annotations.get(_DEFAULT_CLASS) == "true" for annotations in have.values())
+    there = f"There are {', '.join(sorted(have))}" if have else "The cluster has none; install a storage provisioner"
+    missing_default = []
+    for variable, name in wanted.storage:
+        if name and name not in have:
+            problems.add(variable, name, "is no StorageClass of the cluster", there)
+        elif not name and not has_default:
+            missing_default.append(variable)
+    if missing_default:
+        problems.add(
+            ", ".join(missing_default),
+            "",
+            "asks for the default StorageClass, and the cluster has none",
+            f"Name one. {there}",
+        )
+
+
+def _check_routes(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    assert wanted.routes is not None  # noqa: S101 - the caller asks only then
+    group, plural, variable = wanted.routes
+    try:
+        served = cluster.get(f"/apis/{group}/v1").get("resources") or []
+    except ApiError as error:
+        if error.status not in (403, 404):
+            raise
+        served = []
+    if not any(resource.get("name") == plural for resource in served):
+        problems.add(
+            variable,
+            None,
+            f"needs {plural}.{group}/v1, which the cluster does not serve",
+            "Install its CRDs, or choose Ingress",
+        )
+
+
+def _check_permissions(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    """One SelfSubjectRulesReview answers for the namespace; where the authorizer cannot list rules, nothing is said."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": wanted.namespace},
+    }
+    try:
+        status = cluster.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", None, review)[1].get(
+            "status", {}
+        )
+    except ApiError as error:
+        if error.status == 403:
+            return
+        raise
+    if status.get("incomplete"):
+        return
+    rules = [rule for rule in status.get("resourceRules") or [] if not rule.get("resourceNames")]
+    lacking = [
+        f"{'/'.join(verbs)} {plural}{f'.{group}' if group else ''}"
+        for group, plural in sorted(_needed(wanted))
+        if (verbs := [verb for verb in _VERBS if not _allowed(rules, group, plural, verb)])
+    ]
+    if lacking:
+        problems.add(
+            "K8S_AUTH_KUBECONFIG, K8S_AUTH_CONTEXT or K8S_AUTH_HOST",
+            None,
+            f"lead to a user who may not {', '.join(lacking)} in the namespace {wanted.namespace}",
+            "Grant it with a Role, or use another user",
+        )
+
+
+def _needed(wanted: Wanted) -> set[tuple[str, str]]:
+    needed = {
+        (group, plural) for tier in wanted.tiers for group, plurals in TIERS.get(tier, {}).items() for plural in plurals
+    }
+    if wanted.routes and "ingress" in wanted.tiers:
+        needed.add(wanted.routes[:2])
+    return needed
+
+
+def _allowed(rules: Iterable[Mapping[str, Any]], group: str, plural: str, verb: str) -> bool:
+    return any(
+        not {verb, "*"}.isdisjoint(rule.get("verbs") or [])
+        and not {group, "*"}.isdisjoint(rule.get("apiGroups") or [])
+        and not {plural, "*"}.isdisjoint(rule.get("resources") or [])
+        for rule in rules
+    )
+
+
+def _check_cluster_permissions(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    """Namespaces and PriorityClasses have no namespace: one SelfSubjectAccessReview each."""
+    for tier in sorted(wanted.tiers):
+        for group, plural in CLUSTER_SCOPED.get(tier, ()):
+            attributes = {"group": group, "resource": plural, "verb": "patch"}
+            review = {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": attributes},
+            }
+            path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+            if not cluster.send("POST", path, None, review)[1].get("status", {}).get("allowed"):
+                problems.add(
+                    "K8S_AUTH_KUBECONFIG, K8S_AUTH_CONTEXT or K8S_AUTH_HOST",
+                    None,
+                    f"lead to a user who may not patch {plural}{f'.{group}' if group else ''} in the cluster",
+                    f"Grant it with a ClusterRole, or run without the tier {tier} (--skip-tags {tier})",
+                )
+
+
+def routes(kind: Any) -> tuple[str, str, str] | None:
+    """What carries the hosts, for the value of ``ingress_kind``; Ingress is served by every supported version."""
+    if kind == "HTTPRoute":
+        return "gateway.networking.k8s.io", "httproutes", "ingress_kind"
+    return ("networking.k8s.io", "ingresses", "ingress_kind") if kind == "Ingress" else None

@@ -1,0 +1,61 @@
+"""Every check of the inputs that needs no cluster, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import catalogue, credentials, settings, specs
+from .problems import Problems
+from .reader import to_boolean
+
+
+def check_inputs(
+    known: specs.Specs, defined: Iterable[str], values: Mapping[str, Any], problems: Problems
+) -> tuple[dict[str, Any], catalogue.Model]:
+    """Check names, types and rules of all roles' inputs; the cast values and the catalogue that was read.
+
+    known: the argument specs. defined: names of all variables that are set. values: the plain, resolved values of those
+    that are options. Options without a value count with their documented default.
+    """
+    specs.check_names(known, defined, problems)
+    cast = specs.check_values(known, values, problems)
+    effective = {name: option.get("default") for name, option in known.options.items() if name not in values} | cast
+    settings.check(effective, problems)
+    model = read_catalogue(effective, problems)
+    if model.entries:
+        _check_credentials(effective, model, problems)
+    return effective, model
+
+
+def read_catalogue(values: Mapping[str, Any], problems: Problems) -> catalogue.Model:
+    """The catalogue from the shared settings."""
+    return catalogue.read(
+        values.get("platform_services"),
+        overrides=values.get("platform_services_overrides"),
+        images_map=values.get("platform_images"),
+        image_overrides=values.get("platform_image_overrides"),
+        registry=values.get("platform_image_registry"),
+        pull_policy=values.get("platform_image_pull_policy") or "Always",
+        stores_map=values.get("platform_stores"),
+        stores_overrides=values.get("platform_stores_overrides"),
+        config=values.get("platform_config"),
+        environment=str(values.get("platform_environment")),
+        log_level=str(values.get("platform_log_level")),
+        headroom=values.get("platform_quota_headroom"),
+        problems=problems,
+    )
+
+
+def _check_credentials(values: Mapping[str, Any], model: catalogue.Model, problems: Problems) -> None:
+    environment = str(values.get("platform_environment"))
+    generate = to_boolean(values.get("platform_generate_credentials"))
+    credentials.check(
+        catalogue.derive_credentials(model),
+        values.get("platform_credentials"),
+        generate=environment not in settings.STRICT_ENVIRONMENTS if generate is None else generate,
+        environment=environment,
+        complete=not problems,
+        existing_secret=str(values.get("platform_existing_secret") or ""),
+        problems=problems,
+    )

@@ -1,0 +1,61 @@
+"""Documentation of ``multi_agent.platform.preflight``, which runs as an action plugin."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight
+short_description: Check every input and the cluster before anything is written
+version_added: 0.1.0
+author: The multi_agent.platform authors
+description:
+  - Checks the inputs of all tiers in one pass, whichever of them is in the play, and then whether the cluster can take
+    them.
+  - Reports everything that is wrong at once, a line each, with the variable, the value and the remedy. Values of
+    secrets are never shown.
+  - Writes nothing, in no mode.
+  - The role C(platform) runs it; as every tier depends on that role, it runs once a play and under any tag.
+notes:
+  - "Inputs: argument specs of all roles (types, choices, nested keys), variables that begin with a role's name and are
+    none of its options, the catalogue (names, ports, edges, resources, scaling), images, stores, credentials."
+  - "Cluster: kubeconfig and context, reachability, credentials, server version, StorageClasses, the kind that
+    carries the hosts, and the user's permissions. It is not asked where O(cluster=false) or C(platform_render_to) is
+    set."
+options:
+  cluster:
+    description: Whether the cluster is checked too.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - multi_agent.platform.connection
+attributes:
+  check_mode:
+    description: Runs the same in check mode.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+seealso:
+  - module: multi_agent.platform.apply
+  - plugin: multi_agent.platform.catalogue
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Inventory and cluster allow what is asked for
+  multi_agent.platform.preflight:
+
+- name: Inventory is sound, whether or not its cluster is there
+  multi_agent.platform.preflight:
+    cluster: false
+"""
+
+RETURN = r"""
+msg:
+  description: The outcome; on failure every problem, a line each.
+  type: str
+  returned: always
+server_version:
+  description: Version of the API server; empty where it was not asked.
+  type: str
+  returned: success
+"""
