@@ -213,10 +213,15 @@ class Platform:
 
 
 @contextmanager
-def running(stores: Stores, folder: Path, extra: dict[str, dict[str, str]] | None = None) -> Iterator[Platform]:
-    """All eight parts, ready."""
+def running(
+    stores: Stores,
+    folder: Path,
+    extra: dict[str, dict[str, str]] | None = None,
+    given_ports: dict[str, int] | None = None,
+) -> Iterator[Platform]:
+    """All eight parts, ready; `extra` environment and ports by part where a test has to know them before."""
     platform = Platform(stores, folder, extra or {})
-    ports = {name: free_port() for name in PARTS}
+    ports = {name: free_port() for name in PARTS} | (given_ports or {})
     for name in PARTS:
         platform.parts[name] = platform.make(name, ports[name], ports)
     try:

@@ -38,7 +38,9 @@ class PostgresServer:
         if self._user:
             account = pwd.getpwnam(self._user)
             os.chown(self._folder, account.pw_uid, account.pw_gid)
-        self._run("initdb", "-D", self._data, "-U", "superuser", "-A", "scram-sha-256", f"--pwfile={self._pwfile()}", "-N")
+        self._run(
+            "initdb", "-D", self._data, "-U", "superuser", "-A", "scram-sha-256", f"--pwfile={self._pwfile()}", "-N"
+        )
         self.start()
         statements = ["CREATE DATABASE multi_agent"]
         self.sql(statements, "postgres")
@@ -120,7 +122,12 @@ class NatsServer:
         """Publish and subscribe to its own subjects, ask those it calls, use the one stream, nothing else."""
         calls, _ = PARTS[part]
         api = [f"$JS.API.STREAM.{verb}.platform" for verb in ("INFO", "CREATE", "MSG.GET", "PURGE")]
-        publish = [f"platform.{part}.>", *(f"platform.{callee}.>" for callee in calls), *api, "$JS.API.DIRECT.GET.platform.>"]
+        publish = [
+            f"platform.{part}.>",
+            *(f"platform.{callee}.>" for callee in calls),
+            *api,
+            "$JS.API.DIRECT.GET.platform.>",
+        ]
         return {
             "publish": {"allow": publish},
             "subscribe": {"allow": [f"platform.{part}.>", f"_INBOX.{part}.>"]},
@@ -177,7 +184,9 @@ class FakeQdrant:
 
             def _do(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
-                status, result = (401, None) if self.headers.get("api-key") != key else fake.do(self.command, self.path, body)
+                status, result = (
+                    (401, None) if self.headers.get("api-key") != key else fake.do(self.command, self.path, body)
+                )
                 raw = json.dumps({"result": result, "status": "ok" if status == 200 else {"error": "no"}}).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")

@@ -32,7 +32,10 @@ def test_every_edge_is_used_over_both_transports(platform: Platform) -> None:
 def test_each_part_leaves_a_row_and_a_message_and_vector_a_vector(platform: Platform, postgres: PostgresServer) -> None:
     gateway = platform["gateway"].url
     run = http(f"{gateway}/run", "POST", {}).json()
-    rows = {user: postgres.sql([f'SELECT caller, trace_id FROM "{user}".round_trips WHERE run_id = \'{run["run_id"]}\'']) for user in USERS}
+    rows = {
+        user: postgres.sql([f"SELECT caller, trace_id FROM \"{user}\".round_trips WHERE run_id = '{run['run_id']}'"])
+        for user in USERS
+    }
     callers = {user: {caller for caller, _ in found} for user, found in rows.items()}
     assert callers["gateway"] == {"client"}
     assert callers["model"] == {"agent", "orchestration"}
@@ -57,7 +60,11 @@ def test_the_callers_trace_goes_all_the_way_down(platform: Platform) -> None:
     assert answer.json()["trace_id"] == trace
     assert answer.headers["traceparent"].split("-")[1] == trace
     for part in USERS:
-        eventually(f"{part} logs the trace", lambda part=part: any(e.get("trace_id") == trace for e in platform[part].entries()), 3)
+        eventually(
+            f"{part} logs the trace",
+            lambda part=part: any(e.get("trace_id") == trace for e in platform[part].entries()),
+            3,
+        )
 
 
 def test_logs_are_json_and_hold_no_secret(platform: Platform) -> None:
@@ -83,7 +90,9 @@ def test_metrics_count_what_happened(platform: Platform) -> None:
 
 def test_platform_shows_every_part_and_store_and_no_secret(platform: Platform) -> None:
     overview = http(f"{platform['gateway'].url}/platform").json()
-    assert {name: report["state"] for name, report in overview["parts"].items() if name != "frontend"} == dict.fromkeys(USERS, "ready")
+    assert {name: report["state"] for name, report in overview["parts"].items() if name != "frontend"} == dict.fromkeys(
+        USERS, "ready"
+    )
     assert overview["parts"]["frontend"]["state"] == "unknown"  # nobody below the gateway may reach it
     assert {(edge["from"], edge["to"]) for edge in overview["edges"] if edge["up"]} == EDGES
     assert overview["stores"]["postgres"]["up"] == sorted(USERS)
@@ -104,7 +113,12 @@ def test_work_goes_where_it_is_sent(platform: Platform, via: str) -> None:
 
 @pytest.mark.parametrize(
     ("query", "says"),
-    [("ms=-1", "ms is '-1'"), ("bytes=999999999", "10485760"), ("via=model", "gateway calls orchestration"), ("x=1", "unknown parameter x")],
+    [
+        ("ms=-1", "ms is '-1'"),
+        ("bytes=999999999", "10485760"),
+        ("via=model", "gateway calls orchestration"),
+        ("x=1", "unknown parameter x"),
+    ],
 )
 def test_work_refuses_what_it_cannot_do(platform: Platform, query: str, says: str) -> None:
     answer = http(f"{platform['gateway'].url}/work?{query}")
@@ -119,13 +133,18 @@ def test_a_stopped_part_is_named_and_shown_down(platform: Platform) -> None:
     assert tool.wait() == 0
     try:
         stopped = time.monotonic()
-        eventually("tool is shown as down", lambda: http(f"{gateway}/platform").json()["parts"]["tool"]["state"] == "down", 5)
+        eventually(
+            "tool is shown as down", lambda: http(f"{gateway}/platform").json()["parts"]["tool"]["state"] == "down", 5
+        )
         assert time.monotonic() - stopped < 5
         answer = http(f"{gateway}/run", "POST", {})
         body = answer.json()
         assert answer.status == 502
         assert any(line.startswith("agent > tool over http: ") for line in body["errors"])
-        assert any(line.startswith("orchestration > tool over nats: nobody listens on platform.tool.ask") for line in body["errors"])
+        assert any(
+            line.startswith("orchestration > tool over nats: nobody listens on platform.tool.ask")
+            for line in body["errors"]
+        )
         assert {hop["part"] for hop in body["hops"] if hop["ok"]} == set(USERS) - {"tool"}
         # Those above are still in service: the loss of one part takes no other with it.
         assert all(platform[name].ready() for name in ("gateway", "orchestration", "agent", "frontend"))
