@@ -255,10 +255,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _nodes() -> list[dict[str, Any]]:
-    return [_node(f"node-{number}", _ZONES[number % len(_ZONES)]) for number in range(_NODES)]
+    return [_node(number, _ZONES[number % len(_ZONES)]) for number in range(_NODES)]
 
 
-def _node(name: str, zone: str) -> dict[str, Any]:
+def _node(number: int, zone: str) -> dict[str, Any]:
+    name = f"node-{number}"
     labels = {
         "kubernetes.io/arch": "amd64",
         "kubernetes.io/hostname": name,
@@ -267,4 +268,5 @@ def _node(name: str, zone: str) -> dict[str, Any]:
         "topology.kubernetes.io/region": "local",
         "topology.kubernetes.io/zone": f"local-{zone}",
     }
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+    annotations = {"alpha.kubernetes.io/provided-node-ip": f"10.250.0.{number + 10}"}  # as a kubelet with --node-ip does
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels, "annotations": annotations}}
