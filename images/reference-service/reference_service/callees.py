@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable
@@ -112,11 +113,21 @@ class Callees:
                 raise CallError(name, callee, f"HTTP {error.status}, not the JSON of a part") from None
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
                 if attempt == TRIES:
-                    raise CallError(name, callee, describe(error)) from None
+                    raise CallError(name, callee, explain(error)) from None
                 self._metrics.retries.labels(callee).inc()
                 pause = PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
                 await asyncio.sleep(min(pause, deadline.remaining()))
         raise AssertionError("unreachable")
+
+
+def explain(error: Exception) -> str:
+    """Why nobody could be reached, in the words of people: the address and what the network said."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"no address for {error.host}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = os.strerror(error.os_error.errno).lower() if error.os_error.errno else "no connection"
+        return f"{reason} at {error.host}:{error.port}"
+    return describe(error)
 
 
 class Callee(Dependency):
@@ -131,6 +142,9 @@ class Callee(Dependency):
 
     async def check(self) -> None:
         """Alive, through its Service."""
-        async with self._session().get(f"{self._url}/health", timeout=aiohttp.ClientTimeout(total=1.4)) as response:
-            if response.status != 200:
-                raise ConnectionError(f"HTTP {response.status} on /health")
+        try:
+            async with self._session().get(f"{self._url}/health", timeout=aiohttp.ClientTimeout(total=1.4)) as response:
+                if response.status != 200:
+                    raise ConnectionError(f"HTTP {response.status} on /health")
+        except aiohttp.ClientConnectionError as error:
+            raise ConnectionError(explain(error)) from None

@@ -148,8 +148,9 @@ function drawRun() {
   if (!run) return;
   $("run-figure").textContent = milliseconds(run.duration_ms);
   $("run-unit").textContent = "ms";
-  const age = duration(Math.max(0, Date.now() / 1000 - run.at));
-  $("run-note").textContent = `${run.ok ? `${run.hops} hops, all fine` : `${run.errors.length} hops failed`}, ${age} ago`;
+  const age = Date.now() / 1000 - run.at;
+  const when = age < 5 ? "just now" : `${duration(age)} ago`;
+  $("run-note").textContent = `${run.ok ? `${run.hops} hops` : `${run.errors.length} of ${run.hops} failed`}, ${when}`;
 }
 
 $("run").addEventListener("click", async () => {

@@ -134,6 +134,7 @@ export class PlatformMap {
     const pad = across ? 18 : 12;
     const group = make("g", { class: "node", tabindex: "0", role: "button", transform: `translate(${x} ${y})` });
     const text = (className, at, size, weight) => make("text", { class: className, x: pad, y: at, "font-size": size, "font-weight": weight });
+    const lamp = across ? 26 : 40; // on a phone's card the first line is the name's alone
     const title = text("name", across ? 32 : 25, large, 650);
     const state = text("state", across ? 54 : 43, small, 600);
     const meta = text("soft", across ? 73 : 61, small, 400);
@@ -141,8 +142,8 @@ export class PlatformMap {
     group.append(
       make("rect", { class: "card", width, height, rx: across ? 16 : 13 }),
       make("rect", { class: "bar", x: 0, y: height * 0.24, width: 4, height: height * 0.52, rx: 2 }),
-      make("circle", { class: "halo", cx: width - pad - 1, cy: across ? 26 : 20, r: across ? 9 : 6.5 }),
-      make("circle", { class: "lamp", cx: width - pad - 1, cy: across ? 26 : 20, r: across ? 5 : 3.6 }),
+      make("circle", { class: "halo", cx: width - pad - 1, cy: lamp, r: across ? 9 : 6.5 }),
+      make("circle", { class: "lamp", cx: width - pad - 1, cy: lamp, r: across ? 5 : 3.6 }),
       title,
       state,
       meta,

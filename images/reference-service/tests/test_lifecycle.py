@@ -1,0 +1,344 @@
+"""Starting late, losing and finding stores, rotating credentials, and leaving without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import jwt
+import pytest
+from graph import JWT_SECRET, PARTS, Platform, Process, Stores, eventually, free_port, http
+from servers import FakeQdrant, NatsServer, PostgresServer
+
+
+@pytest.fixture
+def alone(stores: Stores, tmp_path: Path) -> Iterator[Platform]:
+    """No part running; what a test starts is stopped."""
+    platform = Platform(stores, tmp_path)
+    yield platform
+    for process in platform.parts.values():
+        process.stop()
+
+
+def start(platform: Platform, name: str, label: str = "", port: int | None = None, **environment: str) -> Process:
+    ports = dict.fromkeys(PARTS, 1)  # nobody answers there
+    process = platform.make(name, port or free_port(), ports, label)
+    process.environment.update(environment)
+    platform.parts[name + label] = process
+    return process.start()
+
+
+def alive(process: Process) -> bool:
+    return http(f"{process.url}/health", timeout=2).status == 200
+
+
+def test_waits_for_late_stores_without_a_restart(
+    stores: Stores, tmp_path: Path, postgres: PostgresServer, nats: NatsServer
+) -> None:
+    late = Stores(tmp_path / "credentials", free_port(), free_port(), free_port())
+    platform = Platform(late, tmp_path)
+    vector = start(platform, "vector")
+    try:
+        eventually("alive", lambda: alive(vector))
+        time.sleep(1)
+        answer = http(f"{vector.url}/ready")
+        assert answer.status == 503
+        reasons = answer.json()["reasons"]
+        assert [reason.partition(":")[0] for reason in reasons] == ["postgres", "qdrant", "nats"]
+        assert vector.popen is not None
+        assert vector.popen.poll() is None
+        assert "hush" not in vector.log.read_text(encoding="utf-8")
+    finally:
+        vector.stop()
+
+
+def test_waits_for_its_callees_at_the_start_only(alone: Platform) -> None:
+    port = free_port()
+    ports = dict.fromkeys(PARTS, port)
+    gateway = alone.parts["gateway"] = alone.make("gateway", free_port(), ports)
+    gateway.start()
+    eventually("alive", lambda: alive(gateway))
+    eventually(
+        "waits for orchestration alone",
+        lambda: [r.partition(":")[0] for r in http(f"{gateway.url}/ready").json()["reasons"]] == ["orchestration"],
+    )
+    orchestration = start(alone, "model", port=port)  # answers /health on orchestration's port: that is all it takes
+    gateway.wait_ready()
+    orchestration.stop()
+    time.sleep(4)
+    assert gateway.ready()
+
+
+@pytest.mark.parametrize("store", ["postgres", "nats"])
+def test_a_lost_store_makes_unready_and_is_found_again(
+    alone: Platform, postgres: PostgresServer, nats: NatsServer, store: str
+) -> None:
+    server = {"postgres": postgres, "nats": nats}[store]
+    tool = start(alone, "tool").wait_ready()
+    server.stop()
+    try:
+        eventually("not ready", lambda: http(f"{tool.url}/ready").status == 503, 10)
+        assert http(f"{tool.url}/ready").json()["reasons"][0].startswith(f"{store}: ")
+        assert alive(tool)
+        slowest = 0.0
+        for _ in range(50):
+            began = time.monotonic()
+            http(f"{tool.url}/ready")
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 0.5  # a probe reads memory, whatever the store does
+    finally:
+        server.start()
+    eventually("ready again", tool.ready, 15)
+    run = {"run_id": "0b9f1d1e-5b7a-4a53-9d5f-3f2f1b1a0c11", "prompt": "again"}
+    assert http(f"{tool.url}/internal/run", "POST", run, x_caller="agent").json()["ok"]
+
+
+def test_rotated_passwords_are_read_at_the_next_connection(
+    alone: Platform, postgres: PostgresServer, nats: NatsServer
+) -> None:
+    execution = start(alone, "execution").wait_ready()
+    nats.passwords["execution"] = "rotated-in-nats"
+    postgres.sql(["ALTER ROLE execution PASSWORD 'rotated-in-postgres'"])
+    alone.stores.credential("execution", "NATS_PASSWORD", "rotated-in-nats")
+    alone.stores.credential("execution", "POSTGRES_PASSWORD", "rotated-in-postgres")
+    nats.stop()
+    nats.start()
+    postgres.sql(["SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'execution'"])
+    run = {"run_id": "0b9f1d1e-5b7a-4a53-9d5f-3f2f1b1a0c12", "prompt": "rotated"}
+
+    def works() -> bool:
+        return bool(http(f"{execution.url}/internal/run", "POST", run, x_caller="orchestration").json()["ok"])
+
+    try:
+        eventually("works under the new passwords", works)
+        assert execution.ready()
+        text = execution.log.read_text(encoding="utf-8")
+        assert "rotated-in" not in text
+    finally:
+        nats.passwords["execution"] = "hush-execution-hush"
+        postgres.sql(["ALTER ROLE execution PASSWORD 'hush-execution-hush'"])
+        nats.stop()
+        nats.start()
+
+
+def test_says_which_credential_is_refused(alone: Platform, qdrant: FakeQdrant) -> None:
+    vector = start(alone, "vector", QDRANT_API_KEY_FILE=str(alone.stores.credential("vector", "WRONG", "not-the-key")))
+    eventually("alive", lambda: alive(vector))
+    eventually("the key is refused", lambda: "refused the key" in http(f"{vector.url}/ready").body.decode())
+    assert "not-the-key" not in vector.log.read_text(encoding="utf-8")
+
+
+def test_a_second_replica_of_everything_starts_at_once(alone: Platform, postgres: PostgresServer) -> None:
+    """The table, the stream and the collection are made by whoever is first; the others find them."""
+    postgres.sql(['DROP TABLE IF EXISTS "tool".round_trips'])
+    for process in [start(alone, "tool", f"-{number}") for number in range(4)]:
+        process.wait_ready()
+
+
+def test_jwt_secrets_overlap_in_a_rotation(alone: Platform) -> None:
+    port = free_port()
+    start(alone, "model", port=port)
+    ports = dict.fromkeys(PARTS, port)
+    gateway = alone.parts["gateway"] = alone.make("gateway", free_port(), ports)
+    gateway.environment["REQUIRE_JWT"] = "true"
+    folder = alone.stores.folder / "gateway"
+    gateway.environment["JWT_SECRET_PREVIOUS_FILE"] = str(alone.stores.credential("gateway", "JWT_SECRET_PREVIOUS", ""))
+    gateway.start().wait_ready()
+
+    def status(token: str) -> int:
+        return http(f"{gateway.url}/run", "POST", {}, authorization=f"Bearer {token}").status
+
+    assert http(f"{gateway.url}/run", "POST", {}).status == 401
+    old = http(f"{gateway.url}/session", "POST").json()["token"]
+    assert status(old) != 401
+    try:
+        (folder / "JWT_SECRET_PREVIOUS").write_text(JWT_SECRET)
+        (folder / "JWT_SECRET").write_text("another-secret-of-enough-length-for-hs256")
+        new = http(f"{gateway.url}/session", "POST").json()["token"]
+        assert status(old) != 401
+        assert status(new) != 401
+        (folder / "JWT_SECRET_PREVIOUS").write_text("")
+        assert status(old) == 401
+        assert status(new) != 401
+        expired = jwt.encode(
+            {"sub": "x", "aud": "platform", "iat": 1, "exp": 2}, "another-secret-of-enough-length-for-hs256", "HS256"
+        )
+        refused = http(f"{gateway.url}/run", "POST", {}, authorization=f"Bearer {expired}")
+        assert refused.status == 401
+        assert "expired" in refused.json()["error"]["message"]
+    finally:
+        (folder / "JWT_SECRET").write_text(JWT_SECRET)
+
+
+def test_sigterm_under_load_loses_no_request(stores: Stores, tmp_path: Path) -> None:
+    """Two replicas of every part behind a stand-in of a Service each; every part's first replica is replaced in turn."""
+    platform = Platform(stores, tmp_path)
+    balancers: dict[str, Balancer] = {name: Balancer() for name in PARTS if name != "frontend"}
+    ports = {name: balancer.port for name, balancer in balancers.items()}
+    try:
+        for name, balancer in balancers.items():
+            for label in ("-a", "-b"):
+                process = platform.parts[name + label] = platform.make(name, free_port(), ports, label)
+                balancer.add(process.start())
+        for process in platform.parts.values():
+            process.wait_ready(60)
+        load = Load(balancers["gateway"].port)
+        load.start()
+        for name in balancers:
+            old = platform.parts[f"{name}-a"]
+            new = platform.parts[f"{name}-c"] = platform.make(name, free_port(), ports, "-c")
+            balancers[name].add(new.start())
+            new.wait_ready(30)
+            time.sleep(0.4)
+            old.signal()
+            assert old.wait() == 0
+            last = old.entries()[-1]
+            assert last["message"] == "stopped"
+            assert last["requests_cut"] == 0
+        load.stop()
+        print(f"{load.sent} requests, {len(load.failures)} failed; {load.retries()} calls sent again")
+        assert load.failures == []
+        assert load.sent > 300
+    finally:
+        for process in platform.parts.values():
+            process.stop()
+        for balancer in balancers.values():
+            balancer.close()
+
+
+def test_streams_are_ended_in_order_before_the_grace_is_over(alone: Platform) -> None:
+    port = free_port()
+    start(alone, "model", port=port)
+    gateway = alone.parts["gateway"] = alone.make("gateway", free_port(), dict.fromkeys(PARTS, port))
+    gateway.environment |= {"DRAIN_SECONDS": "0.5", "GRACE_SECONDS": "4"}
+    gateway.start().wait_ready()
+    bodies: list[str] = []
+    reader = threading.Thread(
+        target=lambda: bodies.append(http(f"{gateway.url}/stream?seconds=60&interval_ms=100").body.decode())
+    )
+    reader.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    gateway.signal()
+    eventually("not ready at once", lambda: http(f"{gateway.url}/ready").status == 503, 0.4)
+    assert gateway.wait() == 0
+    assert 1.5 < time.monotonic() - began < 4
+    reader.join(5)
+    assert bodies[0].rstrip().splitlines()[-2] == "event: drain"
+
+
+def test_a_second_signal_or_an_early_one_still_leaves_in_order(alone: Platform) -> None:
+    tool = start(alone, "tool")
+    eventually("alive", lambda: alive(tool))
+    tool.signal(signal.SIGTERM)
+    time.sleep(0.2)
+    tool.signal(signal.SIGTERM)
+    assert tool.wait() == 0
+
+
+class Balancer:
+    """What a Service is to its callers: new connections go to a backend that was ready half a second ago."""
+
+    def __init__(self) -> None:
+        self._backends: list[Process] = []
+        self._ready: list[Process] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._connect, "127.0.0.1", 0), self._loop
+        ).result()
+        self.port = int(server.sockets[0].getsockname()[1])
+        self._probing = asyncio.run_coroutine_threadsafe(self._probe(), self._loop)
+
+    def add(self, process: Process) -> None:
+        self._backends.append(process)
+
+    async def _probe(self) -> None:
+        while True:
+            found = []
+            for process in self._backends:
+                try:
+                    if await asyncio.to_thread(process.ready):
+                        found.append(process)
+                except OSError:
+                    continue
+            self._ready = found
+            await asyncio.sleep(0.3)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            process = random.choice(self._ready)
+            back_reader, back_writer = await asyncio.open_connection("127.0.0.1", process.port)
+        except (OSError, IndexError):
+            writer.close()
+            return
+        await asyncio.gather(self._pipe(reader, back_writer), self._pipe(back_reader, writer), return_exceptions=True)
+
+    @staticmethod
+    async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    def close(self) -> None:
+        self._probing.cancel()
+        self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.stop)
+        self._thread.join(5)
+
+
+class Load:
+    """An open-loop client: a request every 25 ms through the whole graph, whether the last is answered or not; no retries."""
+
+    def __init__(self, port: int) -> None:
+        self._base = f"http://127.0.0.1:{port}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self.sent = 0
+        self.failures: list[str] = []
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def retries(self) -> int:
+        text = http(f"{self._base}/metrics").body.decode()
+        return sum(
+            int(float(line.split()[-1]))
+            for line in text.splitlines()
+            if line.startswith("platform_call_retries_total{")
+        )
+
+    async def _run(self) -> None:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            tasks = []
+            while not self._stop.is_set():
+                tasks.append(asyncio.create_task(self._one(session, self.sent)))
+                self.sent += 1
+                await asyncio.sleep(0.04)
+            await asyncio.gather(*tasks)
+
+    async def _one(self, session: aiohttp.ClientSession, number: int) -> None:
+        try:
+            if number % 10 == 0:
+                request = session.post(f"{self._base}/run", json={})
+            else:
+                request = session.get(f"{self._base}/work?ms=20&bytes=2000&via=*")
+            async with request as response:
+                body = await response.text()
+                if response.status != 200:
+                    self.failures.append(f"{response.status}: {body[:600]}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self.failures.append(repr(error))
