@@ -23,6 +23,7 @@ from .web import KEEPALIVE, make
 log = logging.getLogger(__name__)
 
 STREAMS_END = 2.0  # seconds before the grace is over
+LAST_ANSWERS = 1.0  # seconds for what came in at the very end
 STEP = 0.02  # seconds between two looks at what is in flight
 
 
@@ -33,7 +34,9 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     part = Part(settings)
-    runner = web.AppRunner(make(part), access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False)
+    runner = web.AppRunner(
+        make(part), access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=LAST_ANSWERS, handle_signals=False
+    )
     await runner.setup()
     site = web.TCPSite(runner, None, settings.port, backlog=512)
     await site.start()
@@ -62,8 +65,8 @@ async def _leave(part: Part, runner: web.AppRunner, site: web.TCPSite) -> None:
     while part.in_flight and time.monotonic() < signalled + settings.grace_seconds:
         await asyncio.sleep(STEP)
     cut = part.in_flight
+    await runner.cleanup()  # first: until then a kept connection may still bring a request, and it is answered
     await part.close()
-    await runner.cleanup()
     log.log(
         logging.WARNING if cut else logging.INFO,
         "stopped",

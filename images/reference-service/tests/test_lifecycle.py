@@ -177,7 +177,7 @@ def test_jwt_secrets_overlap_in_a_rotation(alone: Platform) -> None:
 
 
 def test_sigterm_under_load_loses_no_request(stores: Stores, tmp_path: Path) -> None:
-    """Two replicas of every part behind a stand-in of a Service each; every part's first replica is replaced in turn."""
+    """Two replicas of every part, a stand-in of a Service before each; every first replica is replaced in turn."""
     platform = Platform(stores, tmp_path)
     balancers: dict[str, Balancer] = {name: Balancer() for name in PARTS if name != "frontend"}
     ports = {name: balancer.port for name, balancer in balancers.items()}
@@ -190,10 +190,10 @@ def test_sigterm_under_load_loses_no_request(stores: Stores, tmp_path: Path) -> 
             process.wait_ready(60)
         load = Load(balancers["gateway"].port)
         load.start()
-        for name in balancers:
+        for name, balancer in balancers.items():
             old = platform.parts[f"{name}-a"]
             new = platform.parts[f"{name}-c"] = platform.make(name, free_port(), ports, "-c")
-            balancers[name].add(new.start())
+            balancer.add(new.start())
             new.wait_ready(30)
             time.sleep(0.4)
             old.signal()
@@ -297,7 +297,7 @@ class Balancer:
 
 
 class Load:
-    """An open-loop client: a request every 25 ms through the whole graph, whether the last is answered or not; no retries."""
+    """An open-loop client: a request each 40 ms through the whole graph, answered or not; it never retries."""
 
     def __init__(self, port: int) -> None:
         self._base = f"http://127.0.0.1:{port}"

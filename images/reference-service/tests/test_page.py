@@ -73,6 +73,7 @@ class Visit:
         playwright.expect(self.part(name)).to_have_attribute("data-state", state, timeout=seconds * 1000)
 
     def shot(self, name: str) -> None:
+        self.page.wait_for_timeout(400)  # the change of a colour
         self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
@@ -100,7 +101,7 @@ def test_runs_a_round_trip_from_the_button(visit: Visit) -> None:
     visit.expect("model", "ready")
     visit.page.click("#run")
     playwright.expect(visit.page.locator("#trace li")).to_have_count(17)
-    visit.page.wait_for_timeout(900)
+    visit.page.wait_for_timeout(500)
     phone = visit.page.viewport_size == PHONE
     visit.shot("phone-light-running" if phone else "desk-dark-running")
     playwright.expect(visit.page.locator("#run")).to_be_enabled(timeout=10_000)

@@ -7,6 +7,7 @@ import { drawDetails, drawTrace, duration, element, milliseconds } from "./trace
 const INTERVAL = 2000; // ms
 const PLAY = 1800; // ms that a round trip is shown for, however quick it was
 const HISTORY = 40; // latencies in the sparkline
+const SEVERITY = ["down", "not ready", "draining", "unknown"];
 const LABELS = { postgres: "PostgreSQL", nats: "NATS JetStream", qdrant: "Qdrant" };
 
 const $ = (id) => document.getElementById(id);
@@ -76,7 +77,8 @@ function show({ seen, problem, latency }) {
   announce(names);
 
   $("overall").dataset.state = worst;
-  const others = names.filter((name) => view.parts[name].state !== "ready");
+  const rank = (name) => SEVERITY.indexOf(view.parts[name].state);
+  const others = names.filter((name) => view.parts[name].state !== "ready").sort((a, b) => rank(a) - rank(b));
   const list = others.map((name) => `${name} ${view.parts[name].state}`);
   $("overall-text").textContent = worst === "ready" ? `All ${names.length} parts ready` : list.slice(0, 2).join(", ") + (list.length > 2 ? `, ${list.length - 2} more` : "");
   $("where").textContent = view.where || "connecting";
@@ -85,12 +87,12 @@ function show({ seen, problem, latency }) {
 
   $("parts-ready").textContent = ready.length;
   $("parts-total").textContent = `of ${names.length}`;
-  $("parts-note").textContent = others.length ? others.join(", ") : "every one of them";
+  $("parts-note").textContent = others.length ? others.join(", ") : "all of them";
   const stores = Object.entries(view.stores);
-  $("stores-up").textContent = stores.filter(([, store]) => !Object.keys(store.down).length).length;
-  $("stores-total").textContent = `of ${stores.length}`;
+  $("stores-up").textContent = stores.length ? stores.filter(([, store]) => !Object.keys(store.down).length).length : "–";
+  $("stores-total").textContent = stores.length ? `of ${stores.length}` : "";
   const lost = stores.filter(([, store]) => Object.keys(store.down).length).map(([name]) => name);
-  $("stores-note").textContent = lost.length ? `not for all: ${lost.join(", ")}` : stores.length ? "answering everyone" : "not known";
+  $("stores-note").textContent = lost.length ? `not for all: ${lost.join(", ")}` : stores.length ? "all answer" : "not known";
   $("api-figure").textContent = seen ? milliseconds(latency) : "–";
   $("api-unit").textContent = seen ? "ms" : "";
   drawSpark();

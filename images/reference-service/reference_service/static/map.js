@@ -5,7 +5,7 @@ const GLYPH = { postgres: "P", nats: "N", qdrant: "Q" };
 // A card's width and height, the pitch between layers and rows, in units of the view box.
 const SHAPES = {
   wide: { across: true, width: 188, height: 88, layer: 248, row: 122, name: 17, small: 12.5 },
-  tall: { across: false, width: 118, height: 76, layer: 116, row: 130, name: 13.5, small: 11 },
+  tall: { across: false, width: 124, height: 82, layer: 122, row: 132, name: 14.5, small: 12.5 },
 };
 
 function make(name, attributes = {}, ...children) {
@@ -134,10 +134,10 @@ export class PlatformMap {
     const pad = across ? 18 : 12;
     const group = make("g", { class: "node", tabindex: "0", role: "button", transform: `translate(${x} ${y})` });
     const text = (className, at, size, weight) => make("text", { class: className, x: pad, y: at, "font-size": size, "font-weight": weight });
-    const lamp = across ? 26 : 40; // on a phone's card the first line is the name's alone
-    const title = text("name", across ? 32 : 25, large, 650);
-    const state = text("state", across ? 54 : 43, small, 600);
-    const meta = text("soft", across ? 73 : 61, small, 400);
+    const lamp = across ? 26 : 41; // on a phone's card the first line is the name's alone
+    const title = text("name", across ? 32 : 26, large, 650);
+    const state = text("state", across ? 54 : 46, small, 600);
+    const meta = text("soft", across ? 73 : 66, small, 400);
     const uses = make("g", { class: "uses" });
     group.append(
       make("rect", { class: "card", width, height, rx: across ? 16 : 13 }),
@@ -177,7 +177,7 @@ export class PlatformMap {
     group.setAttribute("aria-label", [name, report.state, ...(report.reasons || []), report.version, quickest].filter(Boolean).join(", "));
     const stores = (report.stores || []).map((store, index) => {
       const at = width - (across ? 20 : 14) - index * (across ? 15 : 11);
-      const dot = make("g", {}, make("circle", { cx: at, cy: height - (across ? 19 : 15), r: across ? 5.6 : 4 }), make("title"));
+      const dot = make("g", {}, make("circle", { cx: at, cy: height - (across ? 19 : 20), r: across ? 5.6 : 4 }), make("title"));
       dot.dataset.state = store.up ? "ready" : "down";
       dot.lastChild.textContent = `${store.name}: ${store.up ? "answers" : store.error}`;
       if (across) {
