@@ -75,7 +75,7 @@ class Cluster:
                     # A token may have expired since it was read: the next attempt asks for it anew, once.
                     renewed = True
                     continue
-                if not passes_by_itself(error):
+                if not passes_by_itself(error, method):
                     raise error
                 failure = error
                 retry_after = _seconds(response.headers.get("Retry-After"))

@@ -13,7 +13,24 @@ from .errors import ApiError, EngineError
 # People's and tools' managers that this project takes over from: what they wrote is what the inventory says now.
 # Controllers (an autoscaler, an operator) are not among them: their fields are theirs.
 REPLACED = frozenset(
-    ["kubectl", "kubectl-client-side-apply", "kubectl-create", "kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-set", "kubectl-label", "kubectl-annotate", "kubectl-rollout", "kubectl-last-applied", "before-first-apply", "skaffold", "helm", "OpenAPI-Generator", "Swagger-Codegen"]
+    [
+        "kubectl",
+        "kubectl-client-side-apply",
+        "kubectl-create",
+        "kubectl-edit",
+        "kubectl-patch",
+        "kubectl-replace",
+        "kubectl-set",
+        "kubectl-label",
+        "kubectl-annotate",
+        "kubectl-rollout",
+        "kubectl-last-applied",
+        "before-first-apply",
+        "skaffold",
+        "helm",
+        "OpenAPI-Generator",
+        "Swagger-Codegen",
+    ]
 )
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
 
@@ -52,5 +69,5 @@ def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldCon
         lines.append(f"  {owner} owns{when}: {', '.join(fields)}")
     return FieldConflict(
         "\n".join([f"{what}: another manager owns fields that the inventory declares.", *lines]),
-        "Leave the field to it (take it out of the inventory or template), or take it over once with force_conflicts=true.",
+        "Leave the field to it (take it out of the inventory), or take it over once with force_conflicts=true.",
     )

@@ -1,4 +1,4 @@
-"""What a change looks like, for people: two texts of one object without the server's book-keeping and without secrets."""
+"""What a change looks like, for people: two texts of one object without book-keeping and without secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANNOTATIONS = (INPUT_HASH, "kubectl.kubernetes.io/last-applied-configuration", 
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 

@@ -90,11 +90,25 @@ WAVES = ("namespaces and definitions", "configuration and accounts", "volumes an
 _WAVE = {
     **dict.fromkeys(("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "IngressClass"), 0),
     **dict.fromkeys(
-        ["ConfigMap", "Secret", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "NetworkPolicy", "ResourceQuota", "LimitRange", "Lease"],
+        [
+            "ConfigMap",
+            "Secret",
+            "ServiceAccount",
+            "Role",
+            "RoleBinding",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "NetworkPolicy",
+            "ResourceQuota",
+            "LimitRange",
+            "Lease",
+        ],
         1,
     ),
     **dict.fromkeys(("PersistentVolume", "PersistentVolumeClaim", "Service", "EndpointSlice"), 2),
-    **dict.fromkeys(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"], 3),
+    **dict.fromkeys(
+        ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"], 3
+    ),
 }
 
 

@@ -19,7 +19,7 @@ LONGEST_DELAY = 5.0
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
-def passes_by_itself(error: ApiError) -> bool:
+def passes_by_itself(error: ApiError, method: str) -> bool:
     """Whether the same request may succeed later, though nobody changes anything.
 
     409: a quota's usage moved under parallel creates, or the object changed while the server merged; but a field
@@ -33,8 +33,8 @@ def passes_by_itself(error: ApiError) -> bool:
             or "the object has been modified" in error.server_message
             or error.details.get("kind") == "resourcequotas"
         )
-    # A namespace made a moment ago may not have reached the admission cache of every server.
-    return error.status == 404 and error.details.get("kind") == "namespaces"
+    # A write into a namespace made a moment ago: it may not have reached the admission cache of every server.
+    return method != "GET" and error.status == 404 and error.details.get("kind") == "namespaces"
 
 
 def delays(patience: float = PATIENCE_SECONDS) -> Iterator[float]:
