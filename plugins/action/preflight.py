@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
         """See the module's documentation for options and return values."""
         super().run(tmp, task_vars)
         del tmp
-        _, args = self.validate_argument_spec(argument_spec=SPEC)
+        _, args = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
         variables = task_vars or {}
         problems = Problems()
         specs = self._specs()

@@ -100,7 +100,7 @@ def check(
     wanted: Iterable[Mapping[str, Any]],
     given: Any,
     *,
-    generate: bool,
+    demand: bool,
     environment: str,
     complete: bool,
     existing_secret: str,
@@ -108,7 +108,7 @@ def check(
 ) -> None:
     """Check the values that an inventory gives; no value ever enters a message.
 
-    wanted: the derived credentials. given: the dict platform_credentials. generate: whether what is missing is made up.
+    wanted: the derived credentials. given: the dict platform_credentials. demand: whether what is missing is a fault.
     complete: whether wanted is all there is; False while the catalogue has faults of its own.
     existing_secret: a Secret that the user names holds every key, so that values here would be ignored.
     """
@@ -136,17 +136,17 @@ def check(
             )
         return
     for name, credential in by_name.items():
-        _check_value(credential, given.get(name), generate=generate, environment=environment, problems=problems)
+        _check_value(credential, given.get(name), demand=demand, environment=environment, problems=problems)
 
 
 def _check_value(
-    credential: Mapping[str, Any], value: Any, *, generate: bool, environment: str, problems: Problems
+    credential: Mapping[str, Any], value: Any, *, demand: bool, environment: str, problems: Problems
 ) -> None:
     at = f"{VARIABLE}.{credential['name']}"
     if value is None or value == "":
         if problems.concern(at):
             return
-        if credential["kind"] != "internal" and not generate:
+        if credential["kind"] != "internal" and demand:
             problems.add_secret(
                 at,
                 f"is {'empty' if value == '' else 'missing'}, and {environment} generates none",

@@ -39,9 +39,10 @@ class Specs:
         """All options; a name belongs to one role, as it begins with the role's."""
         return {name: option for options in self.roles.values() for name, option in options.items()}
 
-    def default(self, name: str) -> Any:
-        """The documented default of an option, None where it has none."""
-        return self.options[name].get("default")
+    def defaults(self) -> dict[str, Any]:
+        """Documented defaults. Those that are expressions are left out: only a run can say what they are."""
+        defaults = {name: option.get("default") for name, option in self.options.items()}
+        return {name: value for name, value in defaults.items() if value is not None and "{{" not in str(value)}
 
 
 def check_names(specs: Specs, variables: Iterable[str], problems: Problems) -> None:

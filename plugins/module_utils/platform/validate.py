@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import catalogue, credentials, settings, specs
+from . import catalogue, credentials, settings, specs, tiers
 from .problems import Problems
 from .reader import to_boolean
 
@@ -20,8 +20,9 @@ def check_inputs(
     """
     specs.check_names(known, defined, problems)
     cast = specs.check_values(known, values, problems)
-    effective = {name: option.get("default") for name, option in known.options.items() if name not in values} | cast
+    effective = {name: default for name, default in known.defaults().items() if name not in values} | cast
     settings.check(effective, problems)
+    tiers.check(effective, problems)
     model = read_catalogue(effective, problems)
     if model.entries:
         _check_credentials(effective, model, problems)
@@ -50,10 +51,13 @@ def read_catalogue(values: Mapping[str, Any], problems: Problems) -> catalogue.M
 def _check_credentials(values: Mapping[str, Any], model: catalogue.Model, problems: Problems) -> None:
     environment = str(values.get("platform_environment"))
     generate = to_boolean(values.get("platform_generate_credentials"))
+    if generate is None:
+        generate = environment not in settings.STRICT_ENVIRONMENTS
     credentials.check(
         catalogue.derive_credentials(model),
         values.get("platform_credentials"),
-        generate=environment not in settings.STRICT_ENVIRONMENTS if generate is None else generate,
+        # What is only rendered holds references to credentials, so none has to be there.
+        demand=not (generate or values.get("platform_render_to")),
         environment=environment,
         complete=not problems,
         existing_secret=str(values.get("platform_existing_secret") or ""),
