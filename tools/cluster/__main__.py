@@ -38,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.cluster", description="Provides a Kubernetes cluster to work against.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.cluster", description="Provides a Kubernetes cluster to work against."
+    )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for verb, run, text in (
         ("create", _create, "make the cluster, or start it again, and print its kubeconfig"),
@@ -46,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         ("delete", _delete, "remove the cluster with all its data"),
     ):
         command = verbs.add_parser(verb, help=text, description=text)
-        command.add_argument("--name", default=os.environ.get("CLUSTER_NAME", "local"), help="default: $CLUSTER_NAME or local")
+        command.add_argument(
+            "--name", default=os.environ.get("CLUSTER_NAME", "local"), help="default: $CLUSTER_NAME or local"
+        )
         command.add_argument(
             "--provider",
             choices=_PROVIDERS,
@@ -54,8 +58,12 @@ def _parser() -> argparse.ArgumentParser:
             help="default: $CLUSTER_PROVIDER, else what the cluster was made with, else embedded",
         )
         command.set_defaults(run=run)
+        if run is _delete:
+            command.add_argument("--all", action="store_true", help="every cluster of this checkout")
     verbs.add_parser("list", help="show the clusters of this checkout").set_defaults(run=_list)
-    verbs.add_parser("programs", help="provide the embedded cluster's programs and print their folder").set_defaults(run=_programs)
+    verbs.add_parser("programs", help="provide the embedded cluster's programs and print their folder").set_defaults(
+        run=_programs
+    )
     return parser
 
 
@@ -75,7 +83,12 @@ def _kubeconfig(options: argparse.Namespace) -> None:
 
 
 def _delete(options: argparse.Namespace) -> None:
-    paths = ClusterPaths(options.name)
+    names = _names() if options.all else [options.name]
+    for name in names:
+        _delete_one(ClusterPaths(name), options)
+
+
+def _delete_one(paths: ClusterPaths, options: argparse.Namespace) -> None:
     progress = Progress()
     if not paths.home.exists():
         progress.say(f"There is no cluster {paths.name}")
@@ -88,11 +101,15 @@ def _delete(options: argparse.Namespace) -> None:
     progress.say(f"Cluster {paths.name} is gone")
 
 
-def _list(_: argparse.Namespace) -> None:
+def _names() -> list[str]:
     folder = ROOT / ".cluster"
+    return sorted(home.name for home in folder.iterdir()) if folder.exists() else []
+
+
+def _list(_: argparse.Namespace) -> None:
     print(f"{'NAME':<20} {'PROVIDER':<10} {'RUNNING':<8} KUBECONFIG")
-    for home in sorted(folder.iterdir()) if folder.exists() else ():
-        paths = ClusterPaths(home.name)
+    for name in _names():
+        paths = ClusterPaths(name)
         state = read_state(paths)
         if state:
             running = "yes" if _PROVIDERS[state.provider].running(paths) else "no"
@@ -104,21 +121,27 @@ def _programs(_: argparse.Namespace) -> None:
 
 
 def _alone(paths: ClusterPaths, progress: Progress) -> AbstractContextManager[None]:
-    return folder_lock(paths.home, lambda: progress.say(f"Another process works on cluster {paths.name}: waiting for it"))
+    return folder_lock(
+        paths.home, lambda: progress.say(f"Another process works on cluster {paths.name}: waiting for it")
+    )
 
 
 def _provider(options: argparse.Namespace, paths: ClusterPaths) -> Provider:
     """The provider that was asked for, which a cluster that exists cannot change."""
     state = read_state(paths)
-    if state and options.provider and options.provider != state.provider:
+    if state and not getattr(options, "all", False) and options.provider and options.provider != state.provider:
         raise ClusterError(
             f"cluster {paths.name} was made with provider {state.provider}, not {options.provider}: "
-            f"use another CLUSTER_NAME, or delete it first (make down CLUSTER_NAME={paths.name} CLUSTER_PROVIDER={state.provider})"
+            f"use another CLUSTER_NAME, or delete it first (make down CLUSTER_NAME={paths.name} "
+            f"CLUSTER_PROVIDER={state.provider})"
         )
-    return _PROVIDERS[options.provider or (state.provider if state else "embedded")]
+    name = (state.provider if state else None) or options.provider or "embedded"
+    if name not in _PROVIDERS:
+        raise ClusterError(f"CLUSTER_PROVIDER={name!r}: use {', '.join(_PROVIDERS)}")
+    return _PROVIDERS[name]
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

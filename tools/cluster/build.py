@@ -11,16 +11,19 @@ from .recipe import PROGRAMS, Program, Versions
 
 
 def go_version(go: str = "go") -> str | None:
-    """What Go would build here, e.g. `go1.26.8`; None where Go is missing or cannot provide the version that go.mod asks for."""
+    """What Go would build here, e.g. `go1.26.8`; None without a Go that suits go.mod."""
     try:
-        answer = subprocess.run([go, "env", "GOVERSION"], cwd=TOOLS, capture_output=True, text=True, timeout=300, check=True)
+        answer = subprocess.run(
+            [go, "env", "GOVERSION"], cwd=TOOLS, capture_output=True, text=True, timeout=300, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
 
 
 def build(destination: Path, progress: Progress, tools: Path = TOOLS) -> None:
-    """Build what is missing in `destination`. Each program appears whole or not at all, so a killed build goes on where it was.
+    """Build what is missing in `destination`. Each program appears whole or not at all, so that
+    a killed build goes on where it was.
 
     Raises ClusterError with the end of the compiler's output.
     """
@@ -35,7 +38,18 @@ def build(destination: Path, progress: Progress, tools: Path = TOOLS) -> None:
 def _build_one(program: Program, destination: Path, flags: str, tools: Path) -> None:
     unfinished = destination / f".{program.name}.unfinished"
     log = destination / f".{program.name}.log"
-    command = ["go", "build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", flags, "-o", str(unfinished), program.package]
+    command = [
+        "go",
+        "build",
+        "-trimpath",
+        "-mod=readonly",
+        "-buildvcs=false",
+        "-ldflags",
+        flags,
+        "-o",
+        str(unfinished),
+        program.package,
+    ]
     environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
     with log.open("w") as output:
         done = subprocess.run(command, cwd=tools, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)

@@ -79,7 +79,7 @@ def download(destination: Path, progress: Progress, pins: Path = PINS) -> None:
                 _download_one(source, destination, pinned)
     unpinned = [source.program.name for source in wanted if source.address not in pinned]
     if unpinned:
-        progress.say(f"checked by the checksum that the publisher serves, for want of a pin in {pins.name}: {', '.join(unpinned)}")
+        progress.say(f"Checked by what their publishers serve, for want of a pin in {pins.name}: {', '.join(unpinned)}")
 
 
 def read_pins(file: Path) -> dict[str, str]:
@@ -96,7 +96,8 @@ def _download_one(source: Source, destination: Path, pinned: dict[str, str]) -> 
         if actual != expected:
             raise ClusterError(
                 f"{_url(source.address)} has SHA-256 {actual}, expected {expected}: it was thrown away. "
-                "Something between here and the publisher changes or cuts files: try another network, or build from source (CLUSTER_PROGRAMS=build)."
+                "Something between here and the publisher changes or cuts files: "
+                "try another network, or build from source (CLUSTER_PROGRAMS=build)."
             )
         unfinished = destination / f".{source.program.name}.unfinished"
         if source.member is None:
@@ -120,20 +121,23 @@ def _extract(archive: Path, member: str, file: Path) -> None:
 
 
 def _published_checksum(address: str) -> str:
-    """The checksum that the publisher serves: a file beside it (Kubernetes), a list (etcd), or the release's metadata (kwok)."""
+    """The checksum that the publisher serves: a file beside it, a list (etcd), or the release's metadata (kwok)."""
     folder, _, name = address.rpartition("/")
+    checksum: str | None
     if address.startswith("dl.k8s.io/"):
-        return _fetch(f"{address}.sha256").decode().split()[0]
-    if address.startswith("github.com/etcd-io/"):
-        listed = dict(reversed(line.split()) for line in _fetch(f"{folder}/SHA256SUMS").decode().splitlines() if line)
-        checksum = listed.get(name)
+        checksum = next(iter(_fetch(f"{address}.sha256").decode().split()), None)
+    elif address.startswith("github.com/etcd-io/"):
+        lines = (line.split() for line in _fetch(f"{folder}/SHA256SUMS").decode().splitlines())
+        checksum = {fields[1]: fields[0] for fields in lines if len(fields) == 2}.get(name)
     else:
         repository, tag = folder.removeprefix("github.com/").split("/releases/download/")
         release = json.loads(_fetch(f"api.github.com/repos/{repository}/releases/tags/{tag}"))
         digests = {asset["name"]: asset.get("digest") or "" for asset in release["assets"]}
         checksum = digests.get(name, "").removeprefix("sha256:") or None
     if not checksum:
-        raise ClusterError(f"the publisher serves no checksum for {_url(address)}: pin it in {PINS.relative_to(TOOLS.parent)}")
+        raise ClusterError(
+            f"the publisher serves no checksum for {_url(address)}: pin it in {PINS.relative_to(TOOLS.parent)}"
+        )
     return checksum
 
 

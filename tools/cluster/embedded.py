@@ -22,7 +22,7 @@ from .paths import ClusterPaths
 from .processes import Process, end_processes_below, processes_below
 from .programs import ensure_programs
 from .progress import Progress
-from .recipe import PROGRAMS, Versions
+from .recipe import Versions
 from .state import State, is_complete, read_state
 
 _MANIFESTS = Path(__file__).parent / "manifests"
@@ -30,16 +30,16 @@ _NODES = 5
 _ZONES = ("a", "b", "c")
 _READY_SECONDS = 60
 _ATTEMPTS = 3
-"""A port that was free when it was chosen may be taken when it is used: then everything is tried again with other ports."""
+"""A port that was free when it was chosen may be taken when it is used: then all is tried again with others."""
 
-_COMPONENTS = 5
-"""etcd, API server, controller manager, scheduler, kwok."""
+_COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
+"""The processes of a cluster, as kwokctl names them."""
 
-_COMPONENT_NAMES = {"kwok": "kwok-controller"}
-"""What kwokctl calls a program, where that is not the program's own name."""
+_PROGRAM_NAMES = {"kwok-controller": "kwok"}
+"""The program of a component, where it is not called like the component."""
 
 _PORTS = range(20_000, 30_000)
-"""Below the range that Linux and macOS take for outgoing connections, so that a stopped cluster finds its ports free again."""
+"""Below what Linux and macOS take for outgoing connections, so that a stopped cluster finds its ports free again."""
 
 
 class _ComponentEnded(ClusterError):
@@ -68,11 +68,12 @@ class Embedded:
     def running(self, paths: ClusterPaths) -> bool:
         return (
             is_complete(paths)
-            and len(processes_below(paths.runtime)) >= _COMPONENTS
+            and len(processes_below(paths.runtime)) >= len(_COMPONENTS)
             and _kubectl(paths, "get", "--raw", "/readyz", check=False).returncode == 0
         )
 
     def delete(self, paths: ClusterPaths, progress: Progress) -> None:
+        progress.say(f"Stopping cluster {paths.name}")
         end_processes_below(paths.runtime)
 
     def _make(self, paths: ClusterPaths, programs: Path, progress: Progress) -> None:
@@ -89,7 +90,9 @@ class Embedded:
             except _ComponentEnded:
                 if attempt == _ATTEMPTS:
                     raise
-                progress.say(f"Cluster {paths.name} did not start (attempt {attempt} of {_ATTEMPTS}): trying again with other ports")
+                progress.say(
+                    f"Cluster {paths.name} did not start ({attempt} of {_ATTEMPTS}): trying again with other ports"
+                )
         progress.say(f"Cluster {paths.name} is ready after {time.monotonic() - started:.1f} s")
 
     def _finish(self, paths: ClusterPaths, programs: Path) -> None:
@@ -107,11 +110,15 @@ class Embedded:
         """Go on with the data of a cluster whose processes are gone (reboot, kill), all of them or some."""
         progress.say(f"Cluster {paths.name} is stopped: starting it with its data")
         end_processes_below(paths.runtime)
-        shutil.rmtree(paths.runtime / "pids", ignore_errors=True)  # kwokctl would take a stranger with an old pid for its own
+        shutil.rmtree(
+            paths.runtime / "pids", ignore_errors=True
+        )  # kwokctl would take a stranger with an old pid for its own
         (paths.runtime / "pids").mkdir()
         _link(paths, programs)
         _kwokctl(paths, programs, "start", "cluster", "--name", paths.name)
         _wait_until_answers(paths)
+        # The former kwok's leases hold for minutes, and until they end the new one leaves the nodes and their pods alone.
+        _kubectl(paths, "delete", "leases", "--all", "--namespace", "kube-node-lease")
         _wait_until_ready(paths)
         progress.say(f"Cluster {paths.name} is ready")
 
@@ -128,7 +135,14 @@ def _create_arguments(paths: ClusterPaths, programs: Path) -> list[str]:
             "kubeVersion": Versions.read().kubernetes,
             **dict(
                 zip(
-                    ("etcdPort", "etcdPeerPort", "kubeApiserverPort", "kubeControllerManagerPort", "kubeSchedulerPort", "kwokControllerPort"),
+                    (
+                        "etcdPort",
+                        "etcdPeerPort",
+                        "kubeApiserverPort",
+                        "kubeControllerManagerPort",
+                        "kubeSchedulerPort",
+                        "kwokControllerPort",
+                    ),
                     ports,
                     strict=True,
                 )
@@ -144,12 +158,14 @@ def _create_arguments(paths: ClusterPaths, programs: Path) -> list[str]:
     }
     configuration = paths.home / "kwokctl.yaml"
     write_private(configuration, yaml.safe_dump(options))
-    binaries = {"etcd": "etcd", "kube-apiserver": "kube-apiserver", "kube-controller-manager": "kube-controller-manager",
-                "kube-scheduler": "kube-scheduler", "kwok-controller": "kwok"}  # fmt: skip
     return [
         *("--name", paths.name, "--runtime", "binary", "--kubeconfig", ""),
         *("--config", str(configuration), "--config", str(_MANIFESTS / "stages.yaml")),
-        *(part for flag, program in binaries.items() for part in (f"--{flag}-binary", str(programs / program))),
+        *(
+            part
+            for name in _COMPONENTS
+            for part in (f"--{name}-binary", str(programs / _PROGRAM_NAMES.get(name, name)))
+        ),
     ]
 
 
@@ -157,9 +173,13 @@ def _kwokctl(paths: ClusterPaths, programs: Path, *arguments: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KWOK_")}
     environment |= {"KWOK_WORKDIR": str(paths.kwok), "KUBECACHEDIR": str(paths.home / "kubectl")}
     command = [str(programs / "kwokctl"), *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     if done.returncode != 0:
-        raise ClusterError(f"kwokctl {' '.join(arguments[:2])} failed for cluster {paths.name}:\n{_last_words(done.stderr)}")
+        raise ClusterError(
+            f"kwokctl {' '.join(arguments[:2])} failed for cluster {paths.name}:\n{_last_words(done.stderr)}"
+        )
 
 
 def _last_words(log: str) -> str:
@@ -174,12 +194,16 @@ def _last_words(log: str) -> str:
     return "\n".join(lines)
 
 
-def _kubectl(paths: ClusterPaths, *arguments: str, objects: list[dict[str, Any]] | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _kubectl(
+    paths: ClusterPaths, *arguments: str, objects: list[dict[str, Any]] | None = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     command = [str(paths.runtime / "bin" / "kubectl"), "--kubeconfig", str(paths.kubeconfig), *arguments]
     environment = os.environ | {"KUBECACHEDIR": str(paths.home / "kubectl")}
     text = yaml.safe_dump_all(objects) if objects else None
     try:
-        done = subprocess.run(command, input=text, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, input=text, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         done = subprocess.CompletedProcess(command, 1, "", str(error))
     if check and done.returncode != 0:
@@ -202,7 +226,11 @@ def _wait_until_ready(paths: ClusterPaths) -> None:
         if _kubectl(paths, "get", "serviceaccount", "default", "--namespace", "default", check=False).returncode != 0:
             return "namespaces get no default ServiceAccount"
         nodes = json.loads(_kubectl(paths, "get", "nodes", "--output", "json").stdout)["items"]
-        waiting = [node["metadata"]["name"] for node in nodes if not _takes_pods(node)]
+        leases = json.loads(
+            _kubectl(paths, "get", "leases", "--namespace", "kube-node-lease", "--output", "json").stdout
+        )
+        kept = {lease["metadata"]["name"] for lease in leases["items"]}
+        waiting = [name for node in nodes if (name := node["metadata"]["name"]) not in kept or not _takes_pods(node)]
         return f"its nodes take no pods: {', '.join(waiting)}" if waiting else ""
 
     _wait(paths, obstacle)
@@ -218,7 +246,7 @@ def _wait(paths: ClusterPaths, obstacle: Callable[[], str]) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while problem := obstacle():
         running = processes_below(paths.runtime)
-        if len(running) < _COMPONENTS:
+        if len(running) < len(_COMPONENTS):
             raise _ComponentEnded(f"cluster {paths.name}: a component ended\n{_component_logs(paths, running)}")
         if time.monotonic() > deadline:
             raise ClusterError(f"cluster {paths.name}: {problem}\nThe components' logs are in {paths.runtime / 'logs'}")
@@ -228,16 +256,20 @@ def _wait(paths: ClusterPaths, obstacle: Callable[[], str]) -> None:
 def _component_logs(paths: ClusterPaths, running: list[Process]) -> str:
     """The last line of each component that is not running."""
     logs = sorted((paths.runtime / "logs").glob("*.log"))
-    ended = [log for log in logs if not any(process.command.startswith(f"{paths.runtime}/bin/{log.stem} ") for process in running)]
+    ended = [
+        log
+        for log in logs
+        if not any(process.command.startswith(f"{paths.runtime}/bin/{log.stem} ") for process in running)
+    ]
     return "\n".join(f"  {log}: {(log.read_text(errors='replace').splitlines() or ['(empty)'])[-1]}" for log in ended)
 
 
 def _link(paths: ClusterPaths, programs: Path) -> None:
     """Point the cluster at the current programs: the ones that it was made with may have left the cache."""
-    for program in PROGRAMS:
-        link = paths.runtime / "bin" / _COMPONENT_NAMES.get(program.name, program.name)
+    for name in (*_COMPONENTS, "kubectl"):
+        link = paths.runtime / "bin" / name
         link.unlink(missing_ok=True)
-        link.symlink_to(programs / program.name)
+        link.symlink_to(programs / _PROGRAM_NAMES.get(name, name))
 
 
 def _free_ports(count: int) -> list[int]:
@@ -268,5 +300,11 @@ def _node(number: int, zone: str) -> dict[str, Any]:
         "topology.kubernetes.io/region": "local",
         "topology.kubernetes.io/zone": f"local-{zone}",
     }
-    annotations = {"alpha.kubernetes.io/provided-node-ip": f"10.250.0.{number + 10}"}  # as a kubelet with --node-ip does
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels, "annotations": annotations}}
+    annotations = {
+        "alpha.kubernetes.io/provided-node-ip": f"10.250.0.{number + 10}"
+    }  # as a kubelet with --node-ip does
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": annotations},
+    }

@@ -14,7 +14,7 @@ CONTEXT_VARIABLE = "CLUSTER_CONTEXT"
 
 
 class Existing:
-    """`CLUSTER_KUBECONFIG` names the file (default: `$KUBECONFIG`, else ~/.kube/config), `CLUSTER_CONTEXT` the context in it."""
+    """`CLUSTER_KUBECONFIG` names the file (default `$KUBECONFIG` or ~/.kube/config), `CLUSTER_CONTEXT` the context."""
 
     name = "existing"
 
@@ -26,7 +26,7 @@ class Existing:
         progress.say(f"Cluster {paths.name} is the one that {source} leads to")
 
     def running(self, paths: ClusterPaths) -> bool:
-        """Whether it is registered: asking it is the business of whoever uses it, with all the authentication that may take."""
+        """Whether its kubeconfig is here: asking the cluster itself may take a login that is not ours to do."""
         return is_complete(paths) and paths.kubeconfig.exists()
 
     def delete(self, paths: ClusterPaths, progress: Progress) -> None:
@@ -34,7 +34,9 @@ class Existing:
 
 
 def _source() -> Path:
-    configured = os.environ.get(KUBECONFIG_VARIABLE) or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    configured = (
+        os.environ.get(KUBECONFIG_VARIABLE) or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    )
     files = [Path(part) for part in configured.split(os.pathsep) if part]
     if len(files) != 1:
         raise ClusterError(f"{configured!r} names {len(files)} kubeconfig files: name one in {KUBECONFIG_VARIABLE}")

@@ -13,7 +13,7 @@ CONFIG_VARIABLE = "CLUSTER_KIND_CONFIG"
 
 
 class Kind:
-    """`CLUSTER_KIND_IMAGE` names the node image, `CLUSTER_KIND_CONFIG` the file of kind's own configuration; both default to kind's."""
+    """`CLUSTER_KIND_IMAGE` names the node image, `CLUSTER_KIND_CONFIG` kind's own configuration file."""
 
     name = "kind"
 
@@ -32,7 +32,17 @@ class Kind:
             for part in (flag, os.environ[variable])
         ]
         with progress.step(1, 1, f"kind cluster {paths.name}"):
-            _kind("create", "cluster", "--name", paths.name, "--kubeconfig", str(paths.kubeconfig), "--wait", "180s", *options)
+            _kind(
+                "create",
+                "cluster",
+                "--name",
+                paths.name,
+                "--kubeconfig",
+                str(paths.kubeconfig),
+                "--wait",
+                "180s",
+                *options,
+            )
         paths.kubeconfig.chmod(0o600)
         State.write(self.name, paths, complete=True)
 
@@ -48,6 +58,7 @@ class Kind:
         return answer.returncode == 0
 
     def delete(self, paths: ClusterPaths, progress: Progress) -> None:
+        progress.say(f"Stopping cluster {paths.name}")
         _kind("delete", "cluster", "--name", paths.name, "--kubeconfig", str(paths.kubeconfig))
 
     def _clusters(self) -> list[str]:
@@ -58,7 +69,9 @@ def _kind(*arguments: str) -> str:
     try:
         done = subprocess.run(["kind", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise ClusterError("kind is not installed: see https://kind.sigs.k8s.io, or use CLUSTER_PROVIDER=embedded") from error
+        raise ClusterError(
+            "kind is not installed: see https://kind.sigs.k8s.io, or use CLUSTER_PROVIDER=embedded"
+        ) from error
     if done.returncode != 0:
         raise ClusterError(f"kind {' '.join(arguments[:2])} failed:\n{done.stderr.strip()}")
     return done.stdout

@@ -28,12 +28,12 @@ def write_private(file: Path, text: str) -> None:
 
 
 def single_context(source: Path, context: str | None, name: str | None = None) -> str:
-    """A kubeconfig with one context of `source` (default: its current one), complete in itself, optionally under a new name.
+    """A kubeconfig with one context of `source` (default: its current one), complete in itself, perhaps under a new name.
 
     Raises ClusterError when the file or the context is not there.
     """
     config = _load(source)
-    wanted = context or config.get("current-context")
+    wanted: str = context or config.get("current-context") or ""
     names = [entry["name"] for entry in config.get("contexts") or []]
     if wanted not in names:
         raise ClusterError(f"{source} has no context {wanted!r}: it has {', '.join(names) or 'none'}")

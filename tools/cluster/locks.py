@@ -11,8 +11,8 @@ from pathlib import Path
 def folder_lock(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the exclusive lock of a folder, made if it is missing; `on_wait` is called when somebody else holds it.
 
-    The kernel drops the lock when its holder ends, however it ends, and the folder itself is the lock, so no file stays behind.
-    The holder may remove the folder: whoever waited for it then locks a new one.
+    The kernel drops the lock when its holder ends, however it ends. The folder itself is the lock, so no file stays
+    behind. The holder may remove the folder: whoever waited for it then locks a new one.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)

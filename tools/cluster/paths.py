@@ -28,7 +28,7 @@ def cache_home() -> Path:
 
 @dataclass(frozen=True)
 class ClusterPaths:
-    """The files of one cluster, all below `.cluster/<name>/`, so that deleting the folder deletes the cluster's traces."""
+    """The files of one cluster, all below `.cluster/<name>/`, so that deleting the folder deletes its traces."""
 
     name: str
     clusters: Path = ROOT / ".cluster"

@@ -4,10 +4,9 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-_TERMINATE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -19,32 +18,20 @@ class Process:
 def processes_below(folder: Path) -> list[Process]:
     """The running processes that were started as a program below `folder`.
 
-    A cluster starts each of its programs under a path of its own, so this neither misses a process whose pid nobody wrote down
-    nor takes for ours a stranger that got an old pid.
+    A cluster starts each of its programs under a path of its own, so this neither misses a process whose pid nobody
+    wrote down nor takes for ours a stranger that got an old pid.
     """
     prefix = f"{folder}/"
     return [process for process in _running() if process.command.startswith(prefix)]
 
 
 def end_processes_below(folder: Path) -> None:
-    """End them politely (etcd closes its files), and with force what is still there after some seconds."""
-    for number, patience in ((signal.SIGTERM, _TERMINATE_SECONDS), (signal.SIGKILL, _TERMINATE_SECONDS)):
-        for process in processes_below(folder):
-            _signal(process.pid, number)
-        deadline = time.monotonic() + patience
-        while processes_below(folder):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return  # it ended by itself meanwhile
+    """End them at once and wait until they are gone: etcd, the only one that keeps data, is made to survive that."""
+    while processes := processes_below(folder):
+        for process in processes:
+            with suppress(ProcessLookupError):  # it ended by itself meanwhile
+                os.kill(process.pid, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def _running() -> list[Process]:

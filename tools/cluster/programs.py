@@ -19,14 +19,16 @@ VARIABLE = "CLUSTER_PROGRAMS"
 def ensure_programs(progress: Progress) -> Path:
     """The folder of the programs, provided if it has to be.
 
-    `CLUSTER_PROGRAMS` says how: `build`, `download`, or `auto` (default): what the cache holds already, else a build where Go
-    is installed, since go.sum pins every byte of it, else the official downloads.
+    `CLUSTER_PROGRAMS` says how: `build`, `download`, or `auto` (default): what the cache holds already, else a build
+    where Go is installed, since go.sum pins every byte of it, else the official downloads.
     """
     wish = os.environ.get(VARIABLE, "auto")
     built, downloaded = (cache_home() / "programs" / key for key in (build_key(), download_key()))
     match wish:
         case "auto":
-            return next((folder for folder in (built, downloaded) if _complete(folder)), None) or _provide_by_choice(built, downloaded, progress)
+            return next((folder for folder in (built, downloaded) if _complete(folder)), None) or _provide_by_choice(
+                built, downloaded, progress
+            )
         case "build":
             return _build(built, "CLUSTER_PROGRAMS asks for it", progress)
         case "download":
@@ -46,7 +48,7 @@ def _provide_by_choice(built: Path, downloaded: Path, progress: Progress) -> Pat
 def _build(folder: Path, why: str, progress: Progress) -> Path:
     with _alone(folder, progress):
         if not _complete(folder):
-            progress.say(f"The cluster's programs are built from source, once ({why}): about 10 minutes on 2 cores, into {folder}")
+            progress.say(f"The cluster's programs are built once ({why}): about 10 minutes on 2 cores, into {folder}")
             build(folder, progress)
     return folder
 
@@ -54,7 +56,7 @@ def _build(folder: Path, why: str, progress: Progress) -> Path:
 def _download(folder: Path, why: str, progress: Progress) -> Path:
     with _alone(folder, progress):
         if not _complete(folder):
-            progress.say(f"The cluster's programs are downloaded, once ({why}): about 0.5 GB, into {folder}")
+            progress.say(f"The cluster's programs are downloaded once ({why}): about 0.5 GB, into {folder}")
             download(folder, progress)
     return folder
 

@@ -12,7 +12,7 @@ class Provider(Protocol):
     name: str
 
     def create(self, paths: ClusterPaths, progress: Progress) -> None:
-        """Afterwards the cluster answers, and `paths.kubeconfig` leads to it. Changes nothing where that is so already."""
+        """Afterwards the cluster answers, and `paths.kubeconfig` leads to it. Changes nothing where that is so."""
 
     def running(self, paths: ClusterPaths) -> bool:
         """Whether the cluster answers now."""

@@ -9,9 +9,10 @@ from .paths import ClusterPaths
 
 @dataclass(frozen=True)
 class State:
-    """`provider` is known from the start, so that a half-made cluster can be deleted; `complete` is set when create succeeded.
+    """`provider` is known from the start, so that a half-made cluster can be deleted; `complete` is set
+    when create succeeded.
 
-    `home` is where the folder was then: programs are started with absolute paths, so a moved folder cannot be started again.
+    `home` is where the folder was then: programs are started with absolute paths, so a moved folder cannot start again.
     """
 
     provider: str

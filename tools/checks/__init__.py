@@ -1,0 +1,1 @@
+"""Runs the project's checks, stage by stage, and sums them up."""
