@@ -8,7 +8,15 @@ import pytest
 
 from .manifests import Platform, platform
 
-SERVICES = {"gateway": 3000, "orchestration": 3001, "agent": 3002, "tool": 3003, "model": 3004, "vector": 3005, "execution": 3006}
+SERVICES = {
+    "gateway": 3000,
+    "orchestration": 3001,
+    "agent": 3002,
+    "tool": 3003,
+    "model": 3004,
+    "vector": 3005,
+    "execution": 3006,
+}
 RESOURCES = {  # requests.cpu, limits.cpu in millicores, requests.memory, limits.memory in MiB
     "gateway-service": (200, 500, 256, 512),
     "orchestration-service": (300, 1000, 512, 1024),
@@ -59,7 +67,9 @@ def test_prod_has_no_external_qdrant_and_a_certificate() -> None:
 
 
 def test_services_listen_where_the_seed_says(local: Platform) -> None:
-    ports = {name: s["spec"]["ports"][0]["port"] for name, s in local.of("Service").items() if name.endswith("-service")}
+    ports = {
+        name: s["spec"]["ports"][0]["port"] for name, s in local.of("Service").items() if name.endswith("-service")
+    }
     assert ports == {f"{name}-service": port for name, port in SERVICES.items()}
     assert local.of("Service")["frontend"]["spec"]["ports"][0]["port"] == 3001
     assert {p["port"] for p in local.of("Service")["postgres"]["spec"]["ports"]} == {5432}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .manifests import Platform
+from .manifests import Platform, Pod
+
+Source = tuple[str, str, set[str]]  # kind, name, keys that must be there
+FIELD = {"ConfigMap": "configMap", "Secret": "secret"}
 
 
 def test_services_select_pods_of_their_own_set_and_ports_that_these_declare(platform: Platform) -> None:
@@ -58,37 +61,41 @@ def test_accounts_and_priorities_are_there(platform: Platform) -> None:
         assert pod.spec["priorityClassName"] in platform.of("PriorityClass")
 
 
-def sources(pod: Any) -> list[tuple[str, str, set[str]]]:
-    """(kind, name, keys that must be there) of each ConfigMap and Secret that a pod takes something from."""
-    found: list[tuple[str, str, set[str]]] = []
+def sources(pod: Pod) -> list[Source]:
+    """Each ConfigMap and Secret that a pod takes something from."""
+    return [*volume_sources(pod), *(source for c in pod.containers for source in container_sources(pod, c))]
+
+
+def volume_sources(pod: Pod) -> list[Source]:
+    found: list[Source] = []
     for volume in pod.spec.get("volumes", []):
-        parts = [volume, *volume.get("projected", {}).get("sources", [])]
-        for part in parts:
-            for kind, field, name in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
-                if field in part:
-                    reference = part[field]
-                    keys = {item["key"] for item in reference.get("items", [])}
-                    found.append((kind, reference.get(name) or reference["name"], keys))
-    for container in pod.containers:
-        for source in container.get("envFrom", []):
-            for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
-                if field in source:
-                    found.append((kind, source[field]["name"], set()))
-        for variable in container.get("env", []):
-            for kind, field in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
-                reference = variable.get("valueFrom", {}).get(field)
-                if reference:
-                    found.append((kind, reference["name"], {reference["key"]}))
-        for mount in container.get("volumeMounts", []):
-            volume = next(v for v in pod.spec["volumes"] + claims(pod) if v["name"] == mount["name"])
-            if "subPath" in mount:
-                kind, field = ("Secret", "secret") if "secret" in volume else ("ConfigMap", "configMap")
-                found.append((kind, volume[field].get("secretName") or volume[field]["name"], {mount["subPath"]}))
+        for part in [volume, *volume.get("projected", {}).get("sources", [])]:
+            kind, name = origin(part)
+            if kind:
+                found.append((kind, name, {item["key"] for item in part[FIELD[kind]].get("items", [])}))
     return found
 
 
-def claims(pod: Any) -> list[dict[str, str]]:
-    return [{"name": "data"}] if pod.kind == "StatefulSet" else []
+def container_sources(pod: Pod, container: dict[str, Any]) -> list[Source]:
+    found: list[Source] = []
+    for kind, whole, key in (("ConfigMap", "configMapRef", "configMapKeyRef"), ("Secret", "secretRef", "secretKeyRef")):
+        found += [(kind, source[whole]["name"], set()) for source in container.get("envFrom", []) if whole in source]
+        references = [v["valueFrom"][key] for v in container.get("env", []) if key in v.get("valueFrom", {})]
+        found += [(kind, reference["name"], {reference["key"]}) for reference in references]
+    volumes = {v["name"]: v for v in pod.spec.get("volumes", [])}
+    for mount in container.get("volumeMounts", []):
+        assert mount["name"] in volumes or (pod.kind == "StatefulSet" and mount["name"] == "data"), (pod.owner, mount)
+        if "subPath" in mount:
+            found.append((*origin(volumes[mount["name"]]), {mount["subPath"]}))
+    return found
+
+
+def origin(volume: dict[str, Any]) -> tuple[str, str]:
+    """Kind and name of what a volume, or a source of a projected one, holds; empty for other volumes."""
+    for kind, field in FIELD.items():
+        if field in volume:
+            return kind, volume[field].get("secretName") or volume[field]["name"]
+    return "", ""
 
 
 def test_config_maps_secrets_and_their_keys_are_there(platform: Platform) -> None:
@@ -114,7 +121,11 @@ def test_files_of_credentials_are_where_the_environment_says(platform: Platform)
                     continue
                 folder, _, key = variable["value"].rpartition("/")
                 secret = next(v for v in pod.spec["volumes"] if v["name"] == mounts[folder])["secret"]
-                paths = {i["path"] for i in secret["items"]} if "items" in secret else platform.keys("Secret", secret["secretName"])
+                paths = (
+                    {i["path"] for i in secret["items"]}
+                    if "items" in secret
+                    else platform.keys("Secret", secret["secretName"])
+                )
                 assert key in paths, (pod.owner, variable)
 
 
