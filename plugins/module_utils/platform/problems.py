@@ -66,7 +66,9 @@ def show(value: Any) -> str | None:
 def suggest(word: str, known: Iterable[str]) -> str:
     """``Did you mean "x"`` for a word close to a known one, else the known ones; no full stop at the end."""
     choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6) or [
+        choice for choice in choices if len(choice) > 2 and word.lower().startswith(choice)
+    ]
     if close:
         return f'Did you mean "{close[0]}"'
     if not choices:

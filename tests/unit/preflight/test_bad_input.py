@@ -1,0 +1,237 @@
+"""Bad input, case by case: what is given, and the variable, the fault and the remedy that a user reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.services import merge
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.specs import Specs
+from ansible_collections.multi_agent.platform.plugins.module_utils.platform.validate import check_inputs
+
+REAL = {
+    "jwt_secret": "q8Zr1vXk0LwT5uYb3NnE7sGd9HfJ2mCp",
+    "openai_api_key": "sk-proj-8fK2mQz7LwXv5RtY",
+    "anthropic_api_key": "sk-ant-api03-9sPd4HgTzQw",
+    "postgres_password": "Vb7!kQ2mZx9Lw4Rt",
+    "qdrant_api_key": "n5Xc8vB2mQ7wE4rT",
+    "qdrant_read_only_api_key": "p9Lk3jH6gF1dS8aZ",
+}
+
+
+def service(**entry: Any) -> dict[str, Any]:
+    return {"platform_services_overrides": {"tool": entry}}
+
+
+def prod(**credentials: Any) -> dict[str, Any]:
+    values = {"platform_environment": "prod", "platform_generate_credentials": False}
+    return values | {"platform_credentials": merge(REAL, credentials)}
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    given: dict[str, Any]
+    says: tuple[str, ...]
+    hides: tuple[str, ...] = field(default=())
+
+
+CASES = [
+    Case("unknown part in calls", service(calls=["modle"]), ("tool.calls[0]", '"modle"', 'Did you mean "model"')),
+    Case("call of itself", service(calls=["tool"]), ("tool.calls", "is the part itself", "Remove it")),
+    Case("edge twice", service(calls=["model", "model"]), ("tool.calls[1]", "listed twice")),
+    Case("calls is no list", service(calls="model"), ("tool.calls", "is not a list")),
+    Case("unknown store", service(uses=["postgress"]), ("tool.uses[0]", 'Did you mean "postgres"')),
+    Case("port clash", service(port=3000), ("platform_services.tool.port = 3000", "port of gateway")),
+    Case("port out of range", service(port=99999), ("tool.port = 99999", "outside 1024 to 65535")),
+    Case("privileged port", service(port=80), ("tool.port = 80", "without root")),
+    Case("port missing", service(port=None), ("tool.port", "is missing")),
+    Case("port is a word", service(port="http"), ("tool.port", "not a whole number")),
+    Case(
+        "min above max",
+        service(scaling={"min_replicas": 11}),
+        ("tool.scaling.min_replicas = 11", "above max_replicas, 10", "raise max_replicas"),
+    ),
+    Case("no replica", service(scaling={"min_replicas": 0}), ("scaling.min_replicas = 0", "outside 1")),
+    Case(
+        "request above limit",
+        service(resources={"requests": {"memory": "1Gi"}}),
+        ("tool.resources.requests.memory", '"1Gi"', "above the limit of 512Mi"),
+    ),
+    Case(
+        "malformed quantity", service(resources={"limits": {"memory": "512MB"}}), ("limits.memory", '"512MB"', "256Mi")
+    ),
+    Case("millibytes", service(resources={"limits": {"memory": "512m"}}), ("limits.memory", "fraction of a byte")),
+    Case(
+        "bytes by mistake", service(resources={"limits": {"memory": 512}}), ("limits.memory = 512", "too little memory")
+    ),
+    Case("cores by mistake", service(resources={"limits": {"cpu": 1000}}), ("limits.cpu = 1000", '"1000m"')),
+    Case("negative quantity", service(resources={"requests": {"cpu": "-1"}}), ("requests.cpu", "not above zero")),
+    Case("unknown resource", service(resources={"limits": {"ram": "1Gi"}}), ("limits.ram", "is no resource")),
+    Case("limits missing", service(resources={"limits": {"cpu": None}}), ("limits.cpu", "is missing", "250m")),
+    Case(
+        "reserved name",
+        {"platform_services_overrides": {"postgres": {"port": 4000}}},
+        ("platform_services.postgres", "reserved name", "Choose another name"),
+    ),
+    Case("invalid name", {"platform_services_overrides": {"My_Part": {}}}, ("My_Part", "no valid name", "lower-case")),
+    Case(
+        "name too long", {"platform_services_overrides": {"p" * 60: {}}}, ("68 characters of at most 63", "at most 55")
+    ),
+    Case(
+        "names that meet",
+        {"platform_services_overrides": {"tool-service": {"tier": "frontend", "port": 4001}}},
+        ('object name "tool-service"', "Rename one"),
+    ),
+    Case("misspelt key of an entry", service(resorces={}), ("tool.resorces", 'Did you mean "resources"')),
+    Case(
+        "misspelt nested key",
+        service(scaling={"max_replica": 3}),
+        ("scaling.max_replica", 'Did you mean "max_replicas"'),
+    ),
+    Case("replicas beside an HPA", service(replicas=3), ("tool.replicas", "scaling.min_replicas")),
+    Case(
+        "entry is no dictionary",
+        {"platform_services_overrides": {"tool": "x"}},
+        ("platform_services.tool", "dictionary"),
+    ),
+    Case("host taken", service(exposed="api"), ("exposed", "where gateway answers already")),
+    Case("host unknown", service(exposed="apis"), ("exposed", 'Did you mean "api"')),
+    Case("probes alike", service(probes={"readiness": "/health"}), ("probes.readiness", "path of its own")),
+    Case("probe without slash", service(probes={"liveness": "health"}), ("probes.liveness", "begins with /")),
+    Case("grace too short", service(termination_grace_period_seconds=5), ("grace_period_seconds = 5", "15 to 3600")),
+    Case("env of the platform", service(env={"PORT": 1}), ("tool.env.PORT", "set by the platform")),
+    Case("secret in env", service(env={"STRIPE_API_KEY": "k"}), ("env.STRIPE_API_KEY", "under secrets"), ('"k"',)),
+    Case("misspelt credential", service(secrets=["openai_api_kye"]), ("tool.secrets", 'Did you mean "openai_api_key"')),
+    Case("store credential listed", service(secrets=["qdrant_api_key"]), ("tool.secrets", "under uses")),
+    Case("image not in the map", service(image="toool"), ("tool.image", "platform_images.toool")),
+    Case(
+        "image without version",
+        {"platform_images": {"tool": "a/b"}},
+        ("platform_images.tool", "neither tag nor digest"),
+    ),
+    Case("malformed image", {"platform_images": {"tool": "A/b:1"}}, ("platform_images.tool", "no image reference")),
+    Case(
+        "registry with scheme",
+        {"platform_image_registry": "https://x.org"},
+        ("platform_image_registry", "without a scheme"),
+    ),
+    Case("misspelt variable", {"platform_domian": "x.org"}, ("platform_domian", 'Did you mean "platform_domain"')),
+    Case(
+        "variable of a tier misspelt",
+        {"nats_max_payloud": "1Mi"},
+        ("nats_max_payloud", 'Did you mean "nats_max_payload"'),
+    ),
+    Case(
+        "environment unknown", {"platform_environment": "production"}, ("platform_environment", 'Did you mean "prod"')
+    ),
+    Case("boolean misspelt", {"platform_wait": "flase"}, ("platform_wait", '"flase"', "true or false")),
+    Case("number misspelt", {"platform_wait_timeout": "10m"}, ("platform_wait_timeout", '"10m"', "whole number")),
+    Case("timeout of nothing", {"platform_wait_timeout": 0}, ("platform_wait_timeout = 0", "outside 1")),
+    Case("namespace of the cluster", {"platform_namespace": "kube-system"}, ("platform_namespace", "multi-agent")),
+    Case("namespace malformed", {"platform_namespace": "Multi_Agent"}, ("platform_namespace", "no namespace name")),
+    Case(
+        "domain with scheme", {"platform_domain": "https://x.org"}, ("platform_domain", "no DNS name", "without scheme")
+    ),
+    Case("label of the platform", {"platform_labels": {"app": "x"}}, ("platform_labels.app", "sets itself")),
+    Case("secret in the config", {"platform_config": {"DB_PASSWORD": "hunter2"}}, ("DB_PASSWORD",), ("hunter2",)),
+    Case(
+        "Qdrant of two",
+        {"platform_stores_overrides": {"qdrant": {"replicas": 2}}},
+        ("qdrant.replicas = 2", "no quorum"),
+    ),
+    Case(
+        "Postgres of two", {"platform_stores_overrides": {"postgres": {"replicas": 2}}}, ("postgres.replicas", "Set 1")
+    ),
+    Case(
+        "storage malformed",
+        {"platform_stores_overrides": {"postgres": {"storage": {"size": "10GB"}}}},
+        ("postgres.storage.size", '"10GB"'),
+    ),
+    Case(
+        "storage key misspelt",
+        {"platform_stores_overrides": {"nats": {"storage": {"sise": "1Gi"}}}},
+        ('Did you mean "size"',),
+    ),
+    Case(
+        "credential missing in prod", prod(jwt_secret=None), ("platform_credentials.jwt_secret", "prod generates none")
+    ),
+    Case("credential empty in prod", prod(openai_api_key=""), ("openai_api_key", "is empty")),
+    Case("short JWT", prod(jwt_secret="kD8sPq2LmZ"), ("jwt_secret", "10 characters of at least 32"), ("kD8sPq2LmZ",)),
+    Case(
+        "placeholder", prod(openai_api_key="your-openai-api-key"), ("openai_api_key", "placeholder"), ("your-openai",)
+    ),
+    Case(
+        "another placeholder", prod(postgres_password="ChangeMe"), ("postgres_password", "placeholder"), ("ChangeMe",)
+    ),
+    Case("repetition", prod(jwt_secret="ab" * 20), ("jwt_secret", "repeats"), ("abab",)),
+    Case(
+        "line break", prod(jwt_secret=REAL["jwt_secret"] + "\n"), ("jwt_secret", "white space"), (REAL["jwt_secret"],)
+    ),
+    Case("credential that nothing uses", prod(opnai_api_key="x"), ("opnai_api_key", 'Did you mean "openai_api_key"')),
+    Case(
+        "generated in prod",
+        prod() | {"platform_generate_credentials": True},
+        ("platform_generate_credentials", "refused in prod"),
+    ),
+    Case(
+        "Secret and values",
+        prod() | {"platform_existing_secret": "mine"},
+        ("platform_existing_secret", "gives values too"),
+    ),
+    Case("route without a Gateway", {"ingress_kind": "HTTPRoute"}, ("ingress_parents", "names no Gateway")),
+    Case("issuer without a Secret", {"ingress_issuer": {"name": "x"}}, ("ingress_issuer", "ingress_tls_secret")),
+    Case("CIDR with host bits", {"netpol_dns_cidrs": ["10.0.0.1/8"]}, ("netpol_dns_cidrs[0]", "no CIDR")),
+    Case(
+        "hole outside its block",
+        {"netpol_internet_blocks": [{"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}]},
+        ("except[0]", "not inside 10.0.0.0/8"),
+    ),
+    Case("message too large", {"nats_max_payload": "1Gi"}, ("nats_max_payload", "at most 64Mi")),
+    Case("version malformed", {"platform_server_version_minimum": "v1"}, ("platform_server_version_minimum", '"1.34"')),
+]
+
+
+def check(specs: Specs, values: dict[str, Any], given: dict[str, Any]) -> Problems:
+    everything = values | given
+    problems = Problems()
+    known = specs.options
+    check_inputs(specs, everything, {k: v for k, v in everything.items() if k in known}, problems)
+    return problems
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_is_refused_with_the_remedy(case: Case, specs: Specs, values: dict[str, Any]) -> None:
+    text = str(check(specs, values, case.given))
+    for part in case.says:
+        assert part in text
+    for secret in case.hides:
+        assert secret not in text
+
+
+GOOD = [
+    {},
+    service(port="3003", internet="false", scaling={"min_replicas": "3", "max_replicas": "3"}),
+    {"platform_wait": "false", "platform_wait_timeout": "60", "platform_generate_credentials": "yes"},
+    {"platform_stores_overrides": {"qdrant": {"replicas": "3"}, "nats": {"replicas": 5}}},
+    prod(),
+    prod(postgres_password_tool="kE5rT9yU2iO7pA4s"),
+    {"platform_environment": "prod", "platform_generate_credentials": "false", "platform_existing_secret": "mine"},
+    {"platform_environment": "prod", "platform_generate_credentials": False, "platform_render_to": "build"},
+    {"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}]},
+    {"platform_services_overrides": {"vector": None, "orchestration": {"calls": ["agent", "tool"]}}},
+]
+
+
+@pytest.mark.parametrize("given", GOOD, ids=str)
+def test_is_accepted(given: dict[str, Any], specs: Specs, values: dict[str, Any]) -> None:
+    problems = check(specs, values, given)
+    assert not problems, str(problems)
+
+
+def test_everything_is_said_at_once(specs: Specs, values: dict[str, Any]) -> None:
+    problems = check(specs, values, service(port=1, calls=["x"]) | {"platform_domian": "x", "platform_wait": "maybe"})
+    assert len(problems.found) == 4
+    assert all(str(problem).count("\n") == 0 for problem in problems.found)
