@@ -40,6 +40,7 @@ class Settings:
     qdrant_url: str = "http://qdrant:6333"
     nats_url: str = "nats://nats:4222"
     nats_stream: str = "platform"
+    nats_stream_replicas: int = 1
     public_api_url: str = ""
     cors_origins: frozenset[str] = frozenset()
     require_jwt: bool = False
@@ -94,6 +95,7 @@ class Settings:
             qdrant_url=(environment.get("QDRANT_URL") or "http://qdrant:6333").rstrip("/"),
             nats_url=environment.get("NATS_URL") or "nats://nats:4222",
             nats_stream=environment.get("NATS_STREAM") or "platform",
+            nats_stream_replicas=int(_number(environment, "NATS_STREAM_REPLICAS", 1, least=1)),
             public_api_url=environment.get("NEXT_PUBLIC_API_URL", "").rstrip("/"),
             cors_origins=frozenset(origin.rstrip("/") for origin in _words(environment, "CORS_ALLOWED_ORIGINS")),
             require_jwt=_flag(environment, "REQUIRE_JWT"),

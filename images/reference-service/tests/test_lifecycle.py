@@ -99,6 +99,32 @@ def test_a_lost_store_makes_unready_and_is_found_again(
     assert http(f"{tool.url}/internal/run", "POST", run, x_caller="agent").json()["ok"]
 
 
+def test_a_restart_of_nats_costs_time_but_no_round_trip(alone: Platform, nats: NatsServer) -> None:
+    tool = start(alone, "tool").wait_ready()
+    outcomes: list[str] = []
+    stop = threading.Event()
+
+    def legs() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            run = {"run_id": f"0b9f1d1e-5b7a-4a53-9d5f-{number:012d}", "prompt": "on and on"}
+            leg = http(f"{tool.url}/internal/run", "POST", run, x_caller="agent").json()
+            outcomes.append("; ".join(touch["error"] for touch in leg["touched"] if not touch["ok"]))
+
+    client = threading.Thread(target=legs)
+    client.start()
+    for _ in range(2):
+        time.sleep(0.5)
+        nats.stop()
+        nats.start()
+    time.sleep(1)
+    stop.set()
+    client.join()
+    assert len(outcomes) > 20
+    assert not any(outcomes), set(outcomes)
+
+
 def test_rotated_passwords_are_read_at_the_next_connection(
     alone: Platform, postgres: PostgresServer, nats: NatsServer
 ) -> None:
