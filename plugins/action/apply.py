@@ -7,7 +7,7 @@ Ansible loads this file for the first task.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,12 @@ from ..module_utils.engine.applyset import ApplySet
 from ..module_utils.engine.cluster import Cluster, connect
 from ..module_utils.engine.credentials import Credentials, Source
 from ..module_utils.engine.errors import EngineError
+from ..module_utils.engine.manifests import Identity, describe
+from ..module_utils.engine.prune import Policy
 from ..module_utils.engine.render import Renderer, plain
 
 SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "tier": {"type": "str", "required": True},
     "namespace": {"type": "str", "required": True},
     "templates": {"type": "list", "elements": "str"},
@@ -35,7 +38,11 @@ SPEC: dict[str, Any] = {
     "credentials_write": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 600},
+    "lock_timeout": {"type": "int", "default": 300},
     "force_conflicts": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": True},
+    "prune_data": {"type": "list", "elements": "str", "default": []},
+    "prune_most": {"type": "bool", "default": False},
     "render_to": {"type": "path"},
     **CONNECTION_SPEC,
 }
@@ -77,36 +84,32 @@ class ActionModule(ActionBase):
     def _run(
         self, args: dict[str, Any], variables: Variables, credentials: Credentials | None, cluster: Cluster | None
     ) -> dict[str, Any]:
-        functions: dict[str, Callable[..., Any]] = {"credential": credentials.get} if credentials else {}
-        folder = self._templates_folder()
-        renderer = Renderer([*([folder] if folder else []), SHARED_TEMPLATES], Filters(), functions)
-        names = args["templates"]
-        if names is None:
-            names = sorted(path.name for path in folder.glob("*.yaml.j2")) if folder else []
-        loaded = tiers.load(
-            renderer,
-            names,
-            variables.resolve,
-            variables.defined,
-            plain(args["definition"]),
-            args["namespace"],
-            tiers.namespaced_by(cluster),
-        )
+        absent = args["state"] == "absent"
+        loaded = tiers.Manifests([], {}) if absent else self._load(args, variables, credentials, cluster)
         if cluster is None:
             files = tiers.write(loaded, Path(args["render_to"]), args["tier"])
             return {"changed": bool(files), "tier": args["tier"], "files": [str(file) for file in files]}
         progress = Progress(args["tier"], self._task.check_mode)
-        result = tiers.apply_tier(
-            cluster,
-            ApplySet(args["tier"], args["namespace"]),
-            loaded,
+        options = tiers.Options(
             check=self._task.check_mode,
             show_before=self._task.diff,
             force_conflicts=args["force_conflicts"],
             wait_seconds=args["wait_timeout"] if args["wait"] else 0,
-            on_object=progress.wrote,
-            on_wait=progress.waits,
+            lock_seconds=args["lock_timeout"],
+            prune=absent or args["prune"],
+            policy=Policy(frozenset(args["prune_data"]), most=absent or args["prune_most"], sets=absent),
         )
+        listener = tiers.Listener(progress.wrote, progress.pruned, progress.waits, progress.say)
+        result = tiers.apply_tier(
+            cluster,
+            ApplySet(args["tier"], args["namespace"]),
+            loaded,
+            options,
+            listener,
+            set if absent else lambda: self._elsewhere(args["namespace"], cluster),
+        )
+        for obj, reason in result.kept:
+            progress.kept(obj, reason)
         answer: dict[str, Any] = {
             "changed": result.changed,
             "tier": args["tier"],
@@ -116,6 +119,51 @@ class ActionModule(ActionBase):
         if self._task.diff:
             answer["diff"] = result.diffs()
         return answer
+
+    def _load(
+        self, args: dict[str, Any], variables: Variables, credentials: Credentials | None, cluster: Cluster | None
+    ) -> tiers.Manifests:
+        folder = self._templates_folder()
+        names = args["templates"]
+        if names is None:
+            names = _templates(folder)
+        return tiers.load(
+            Renderer([folder, SHARED_TEMPLATES], Filters(), {"credential": credentials.get} if credentials else {}),
+            names,
+            variables.resolve,
+            variables.defined,
+            args["definition"],
+            args["namespace"],
+            tiers.namespaced_by(cluster),
+        )
+
+    def _elsewhere(self, namespace: str, cluster: Cluster) -> set[Identity]:
+        """What the other roles of the collection declare: an object that moved to another tier is not to be deleted.
+
+        Their templates are rendered for names only, with their defaults where the play does not have them.
+        """
+        role = self._role()
+        siblings = (
+            [r for r in sorted(role.parent.iterdir()) if r != role and _templates(r / "templates")] if role else []
+        )
+        available = self._templar.available_variables
+        missing: dict[str, Any] = {}
+        for sibling in siblings:
+            for part in ("defaults", "vars"):
+                file = sibling / part / "main.yml"
+                if file.is_file():
+                    missing.update(self._loader.load_from_file(str(file)) or {})
+        templar = self._templar.copy_with_new_env(available_variables={**missing, **available})
+        found: set[Identity] = set()
+        for sibling in siblings:
+            variables = Variables(templar, templar.available_variables, [sibling, SHARED_TEMPLATES.parent])
+            folder = sibling / "templates"
+            renderer = Renderer([folder, SHARED_TEMPLATES], Filters(), {"credential": str})
+            namespaced = tiers.namespaced_by(cluster)
+            names = _templates(folder)
+            loaded = tiers.load(renderer, names, variables.resolve, variables.defined, [], namespace, namespaced)
+            found |= loaded.sources.keys()
+        return found
 
     def _credentials(self, args: dict[str, Any], variables: Variables, cluster: Cluster | None) -> Credentials | None:
         described = args["credentials"]
@@ -137,16 +185,18 @@ class ActionModule(ActionBase):
         role = self._task._role
         return Path(role._role_path) if role else None
 
-    def _templates_folder(self) -> Path | None:
+    def _templates_folder(self) -> Path:
         role = self._role()
-        if role:
-            return role / "templates"
-        return Path(self._loader.get_basedir()) / "templates"
+        return (role or Path(self._loader.get_basedir())) / "templates"
 
     def _specs(self) -> list[Path]:
         """The argument specs whose types the variables are cast to: the calling role's and the shared one."""
         role = self._role()
         return [*([role] if role else []), SHARED_TEMPLATES.parent]
+
+
+def _templates(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.yaml.j2"))
 
 
 class Progress:
@@ -159,8 +209,17 @@ class Progress:
 
     def wrote(self, outcome: Outcome) -> None:
         if outcome.changed:
-            obj = outcome.desired
-            display.display(f"  {self._tier}: {obj['kind']} {obj['metadata']['name']} {self._would}{outcome.action}")
+            display.display(f"  {self._tier}: {describe(outcome.desired)} {self._would}{outcome.action}")
+
+    def pruned(self, obj: Mapping[str, Any]) -> None:
+        display.display(f"  {self._tier}: {describe(obj)} {self._would}pruned")
+
+    def kept(self, obj: Mapping[str, Any], reason: str) -> None:
+        name = f"{obj['kind']}/{obj['metadata']['name']}"
+        display.display(f"  {self._tier}: {describe(obj)} kept: it {reason} (platform_prune_data: [{name}] lets it go)")
+
+    def say(self, line: str) -> None:
+        display.display(f"  {line}")
 
     def waits(self, done: int, total: int, waiting: Mapping[str, str]) -> None:
         now = time.monotonic()

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import conflicts
+from . import conflicts, immutable
 from .applyset import PART_OF, ApplySet, group_kinds
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
@@ -26,7 +26,8 @@ from .transport import POOL_SIZE
 
 Object = dict[str, Any]
 
-CREATED, CONFIGURED, UNCHANGED = "created", "configured", "unchanged"
+CREATED, CONFIGURED, RECREATED, UNCHANGED = "created", "configured", "recreated", "unchanged"
+_GONE_SECONDS = 60.0
 _DEFINITION_SECONDS = 30.0
 
 
@@ -69,8 +70,12 @@ class Applier:
     force_conflicts: bool = False
     sources: Mapping[Identity, str] = field(default_factory=dict)
     progress: Callable[[Outcome], None] = lambda _outcome: None
+    # Called before the first write; true where it had to wait for another run.
+    lock: Callable[[], bool] = lambda: False
+    # Called with what is there before anything is written; may raise to stop the run.
+    review: Callable[[Snapshot], None] = lambda _snapshot: None
 
-    def run(self, objects: list[Object]) -> tuple[list[Outcome], Snapshot]:
+    def run(self, objects: list[Object]) -> list[Outcome]:
         """Apply ``objects`` (prepared by ``manifests``) in their waves.
 
         Raises EngineError: a single failure as it is, several as one that lists them all.
@@ -80,22 +85,51 @@ class Applier:
         with ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="apply") as pool:
             snapshot = self._snapshot(pool, desired, [kind for kind in kinds.values() if kind])
             self._check_namespace(snapshot, desired)
-            outcomes: list[Outcome] = []
-            parent_written = False
-            for number in range(len(WAVES)):
-                members = [obj for obj in desired if wave(obj["kind"]) == number]
-                if number > 0 and not parent_written:
-                    parent_written = True
-                    self._write_parent(snapshot, desired)
-                if not members:
-                    continue
-                self._look_up(kinds, members, desired)
-                done = list(pool.map(lambda obj: self._one(obj, kinds, snapshot), members))
-                _raise(done)
-                outcomes.extend(outcome for outcome in done if isinstance(outcome, Outcome))
-                if not self.check:
-                    self._await_definitions(outcomes[-len(members) :])
-        return outcomes, snapshot
+            todo = self._todo(desired, snapshot)
+            if todo and snapshot.namespace_exists and not self.check and self.lock():
+                # Another run was at work until now: what it wrote counts.
+                snapshot = self._snapshot(pool, desired, [kind for kind in kinds.values() if kind])
+                todo = self._todo(desired, snapshot)
+            self.review(snapshot)
+            written = self._waves(pool, todo, kinds, snapshot, desired)
+        return [
+            written.get(identity(obj)) or Outcome(obj, UNCHANGED, live, live)
+            for obj in desired
+            for live in [snapshot.members.get(identity(obj))]
+        ]
+
+    def _todo(self, desired: list[Object], snapshot: Snapshot) -> list[Object]:
+        """What has to be sent: all but the objects that are there and hold every value that we declare."""
+        return [
+            obj for obj in desired if (live := snapshot.members.get(identity(obj))) is None or not unchanged(obj, live)
+        ]
+
+    def _waves(
+        self,
+        pool: ThreadPoolExecutor,
+        todo: list[Object],
+        kinds: dict[tuple[str, str], Kind | None],
+        snapshot: Snapshot,
+        desired: list[Object],
+    ) -> dict[Identity, Outcome]:
+        written: dict[Identity, Outcome] = {}
+        parent_written = not todo
+        for number in range(len(WAVES)):
+            members = [obj for obj in todo if wave(obj["kind"]) == number]
+            if number > 0 and not parent_written:
+                parent_written = True
+                self._write_parent(snapshot, desired)
+            if not members:
+                continue
+            self._look_up(kinds, members, desired)
+            done = list(pool.map(lambda obj: self._one(obj, kinds, snapshot), members))
+            _raise(done)
+            for outcome in done:
+                if isinstance(outcome, Outcome):
+                    written[identity(outcome.desired)] = outcome
+            if not self.check:
+                self._await_definitions(written[identity(obj)] for obj in members)
+        return written
 
     # --- before -------------------------------------------------------------------------------------------------------
 
@@ -195,13 +229,10 @@ class Applier:
         self, desired: Object, kinds: Mapping[tuple[str, str], Kind | None], snapshot: Snapshot
     ) -> Outcome | EngineError:
         live = snapshot.members.get(identity(desired))
-        if live is not None and unchanged(desired, live):
-            outcome = Outcome(desired, UNCHANGED, live, live)
-        else:
-            try:
-                outcome = self._write(desired, live, kinds[desired["apiVersion"], desired["kind"]], snapshot)
-            except EngineError as error:
-                return error
+        try:
+            outcome = self._write(desired, live, kinds[desired["apiVersion"], desired["kind"]], snapshot)
+        except EngineError as error:
+            return error
         self.progress(outcome)
         return outcome
 
@@ -209,24 +240,53 @@ class Applier:
         if kind is None or (self.check and kind.namespaced and not snapshot.namespace_exists):
             return Outcome(desired, CREATED, None, desired)  # check mode: its kind or namespace comes with this run
         if live is None and (self.check or self.show_before) and snapshot.namespace_exists:
-            live = self.cluster.find(kind, desired["metadata"].get("namespace"), desired["metadata"]["name"])
-        created, after = self._apply(kind, desired, live)
-        if created:
-            return Outcome(desired, CREATED, None, after)
+            live = self._live(kind, desired)
+        action, after = self._apply(kind, desired)
+        if action != CONFIGURED:
+            return Outcome(desired, action, live, after)
         same = live is not None and clean_for_change(live, desired) == clean_for_change(after, desired)
         return Outcome(desired, UNCHANGED if same else CONFIGURED, live, after)
 
-    def _apply(self, kind: Kind, desired: Object, live: Object | None) -> tuple[bool, Object]:
+    def _apply(self, kind: Kind, desired: Object) -> tuple[str, Object]:
+        """The action (created, recreated or configured) and the object as the server has it now."""
         what = self._what(desired)
         try:
-            return self.cluster.apply(kind, desired, dry_run=self.check, force=self.force_conflicts, what=what)
+            return self._send(kind, desired, what, self.force_conflicts)
         except ApiError as error:
             if conflicts.may_take(error):
-                return self.cluster.apply(kind, desired, dry_run=self.check, force=True, what=what)
+                return self._send(kind, desired, what, True)
             if conflicts.managers(error):
-                live = self.cluster.find(kind, desired["metadata"].get("namespace"), desired["metadata"]["name"])
-                raise conflicts.explain(error, what, live) from error
+                raise conflicts.explain(error, what, self._live(kind, desired)) from error
+            if immutable.refused_for(error) and (live := self._live(kind, desired)):
+                if desired["kind"] in immutable.RECREATED:
+                    return self._recreate(kind, desired, live, what)
+                raise immutable.explain(error, what, desired, live) from error
             raise
+
+    def _send(self, kind: Kind, desired: Object, what: str, force: bool) -> tuple[str, Object]:
+        created, after = self.cluster.apply(kind, desired, dry_run=self.check, force=force, what=what)
+        return CREATED if created else CONFIGURED, after
+
+    def _live(self, kind: Kind, desired: Object) -> Object | None:
+        return self.cluster.find(kind, desired["metadata"].get("namespace"), desired["metadata"]["name"])
+
+    def _recreate(self, kind: Kind, desired: Object, live: Object, what: str) -> tuple[str, Object]:
+        if self.check:
+            return RECREATED, desired
+        namespace, name, uid = (
+            desired["metadata"].get("namespace"),
+            desired["metadata"]["name"],
+            live["metadata"]["uid"],
+        )
+        self.cluster.delete(kind, namespace, name, uid=uid)
+        deadline = time.monotonic() + _GONE_SECONDS
+        while (left := self.cluster.find(kind, namespace, name)) and left["metadata"]["uid"] == uid:
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"{what}: the old one is not gone after {_GONE_SECONDS:.0f} s.", "See its finalizers."
+                )
+            time.sleep(0.2)
+        return RECREATED, self._send(kind, desired, what, False)[1]
 
     def _what(self, obj: Object) -> str:
         source = self.sources.get(identity(obj))

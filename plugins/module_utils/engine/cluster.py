@@ -210,7 +210,9 @@ class Cluster:
         fields: str = "",
         seconds: float = 60.0,
     ) -> Iterator[tuple[str, Object]]:
-        """Events from ``resource_version`` on, for at most ``seconds``: (ADDED | MODIFIED | DELETED | BOOKMARK, object).
+        """Events from ``resource_version`` on, for at most ``seconds``: (type, object).
+
+        Types: ADDED, MODIFIED, DELETED, BOOKMARK.
 
         Ends quietly when the server closes the stream or the connection breaks: resume from the last resourceVersion
         seen. Raises ApiError 410 where that is too old: list again.

@@ -52,8 +52,10 @@ _DEFAULTS: dict[str, Any] = {
 }
 # Fields that hold quantities, or maps of them.
 _QUANTITIES = frozenset(
-    ("limits", "requests", "hard", "default", "defaultRequest", "max", "min", "maxLimitRequestRatio", "capacity")
-    + ("podFixed", "sizeLimit", "averageValue", "divisor", "storage", "cpu", "memory", "ephemeral-storage")
+    (
+        *("limits", "requests", "hard", "default", "defaultRequest", "max", "min", "maxLimitRequestRatio", "capacity"),
+        *("podFixed", "sizeLimit", "averageValue", "divisor", "storage", "cpu", "memory", "ephemeral-storage"),
+    )
 )
 _MISSING = object()
 

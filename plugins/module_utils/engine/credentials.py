@@ -114,8 +114,8 @@ class Credentials:
         if claims:
             names = ", ".join(sorted(claim["metadata"]["name"] for claim in claims))
             raise EngineError(
-                f"Secret {self.source.secret} is gone from namespace {self.namespace}, but its volumes are there: {names}. "
-                "New credentials would not open them, so none are made.",
+                f"Secret {self.source.secret} is gone from namespace {self.namespace}, but its volumes are there: "
+                f"{names}. New credentials would not open them, so none are made.",
                 f"Restore the Secret from a backup, or give the old values in {self.source.variable}. "
                 "To begin anew without that data, delete those claims first (kubectl delete pvc ...).",
             )

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from . import diff, manifests
-from .applier import Applier, Outcome
+from . import prune as pruning
+from .applier import Applier, Outcome, Snapshot
 from .applyset import ApplySet
 from .cluster import Cluster
 from .errors import EngineError
 from .kinds import BUILT_IN, wave
+from .lease import TierLease
 from .manifests import Identity, identity
 from .render import Renderer, Resolve
 from .waiter import Waiter
@@ -38,36 +40,46 @@ class Result:
     """What a run did, or in check mode would do."""
 
     outcomes: list[Outcome]
-    # Members of the tier that are no longer declared.
-    stale: list[Object] = field(default_factory=list)
+    # Members that were no longer declared and went, and those that stayed because they hold data, with the reason.
+    pruned: list[Object] = field(default_factory=list)
+    kept: list[tuple[Object, str]] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        return any(outcome.changed for outcome in self.outcomes)
+        return bool(self.pruned) or any(outcome.changed for outcome in self.outcomes)
 
     def objects(self) -> list[dict[str, str]]:
-        """A line per object: api_version, kind, namespace, name, action."""
+        """One entry per object: api_version, kind, namespace, name, action."""
         return [
-            {
-                "api_version": outcome.desired["apiVersion"],
-                "kind": outcome.desired["kind"],
-                "namespace": outcome.desired["metadata"].get("namespace", ""),
-                "name": outcome.desired["metadata"]["name"],
-                "action": outcome.action,
-            }
-            for outcome in self.outcomes
+            *(_entry(outcome.desired, outcome.action) for outcome in self.outcomes),
+            *(_entry(obj, "pruned") for obj in self.pruned),
+            *(_entry(obj, "kept") for obj, _ in self.kept),
         ]
 
     def counts(self) -> dict[str, int]:
-        """How many objects were created, configured, unchanged."""
-        counts = {"created": 0, "configured": 0, "unchanged": 0}
-        for outcome in self.outcomes:
-            counts[outcome.action] += 1
+        """How many objects were created, configured, recreated, unchanged, pruned, kept."""
+        counts = dict.fromkeys(("created", "configured", "recreated", "unchanged", "pruned", "kept"), 0)
+        for entry in self.objects():
+            counts[entry["action"]] += 1
         return counts
 
     def diffs(self) -> list[dict[str, str]]:
-        """Ansible's diff of every object that changes; values of Secrets masked."""
-        return [diff.entry(outcome.before, outcome.after) for outcome in self.outcomes if outcome.changed]
+        """Ansible's diff of every object that changes or goes; values of Secrets masked."""
+        return [
+            *(diff.entry(outcome.before, outcome.after) for outcome in self.outcomes if outcome.changed),
+            *(diff.entry(obj, None) for obj in self.pruned),
+        ]
+
+
+def _entry(obj: Object, action: str) -> dict[str, str]:
+    metadata = obj["metadata"]
+    return {
+        "api_version": obj["apiVersion"],
+        "kind": obj["kind"],
+        "namespace": metadata.get("namespace", ""),
+        "name": metadata["name"],
+        "action": action,
+    }
 
 
 def load(
@@ -111,29 +123,96 @@ def namespaced_by(cluster: Cluster | None) -> Callable[[str, str], bool | None]:
     return namespaced
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a tier is applied. Seconds of 0: do not wait."""
+
+    check: bool = False
+    show_before: bool = False
+    force_conflicts: bool = False
+    wait_seconds: float = 0
+    lock_seconds: float = 0
+    prune: bool = True
+    policy: pruning.Policy = field(default_factory=pruning.Policy)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who wants to know what happens meanwhile."""
+
+    on_object: Callable[[Outcome], None] = lambda _outcome: None
+    on_pruned: Callable[[Object], None] = lambda _obj: None
+    on_wait: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None
+    say: Callable[[str], None] = lambda _line: None
+
+
 def apply_tier(
     cluster: Cluster,
     applyset: ApplySet,
     loaded: Manifests,
-    *,
-    check: bool = False,
-    show_before: bool = False,
-    force_conflicts: bool = False,
-    wait_seconds: float = 0,
-    on_object: Callable[[Outcome], None] = lambda _outcome: None,
-    on_wait: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None,
+    options: Options,
+    listener: Listener,
+    elsewhere: Callable[[], set[Identity]] = set,
 ) -> Result:
-    """Apply and, where ``wait_seconds`` is not 0, wait until ready.
+    """Apply, wait until ready, then prune what is no longer declared.
 
+    ``elsewhere`` gives what other tiers declare; it is called only when something would be pruned.
     Raises EngineError; what was applied by then stays, and the next run goes on from there.
     """
-    applier = Applier(cluster, applyset, check, show_before, force_conflicts, loaded.sources, on_object)
-    outcomes, snapshot = applier.run(loaded.objects)
-    declared = {identity(outcome.desired) for outcome in outcomes}
-    stale = [obj for key, obj in snapshot.members.items() if key not in declared]
-    if wait_seconds and not check:
-        Waiter(cluster, applyset, wait_seconds, on_wait).wait(o.after for o in outcomes if o.after)
-    return Result(outcomes, stale)
+    lease = TierLease(cluster, applyset, options.lock_seconds, listener.say)
+    lock = lease.acquire_once
+    plan = pruning.Plan()
+    declared = {identity(obj) for obj in loaded.objects}
+
+    def review(snapshot: Snapshot) -> None:
+        nonlocal plan
+        if options.prune:
+            plan = pruning.plan(snapshot.members, declared, elsewhere, options.policy)
+
+    applier = Applier(
+        cluster,
+        applyset,
+        check=options.check,
+        show_before=options.show_before,
+        force_conflicts=options.force_conflicts,
+        sources=loaded.sources,
+        progress=listener.on_object,
+        lock=lock,
+        review=review,
+    )
+    going: list[Object] = []
+    try:
+        outcomes = applier.run(loaded.objects)
+        if options.wait_seconds and not options.check:
+            waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait)
+            waiter.wait(o.after for o in outcomes if o.after)
+        if plan.going:
+            if not options.check:
+                lock()
+            going = pruning.execute(
+                cluster,
+                plan.going,
+                check=options.check,
+                wait_seconds=options.wait_seconds,
+                progress=listener.on_pruned,
+            )
+            if not options.check:
+                _settle_parent(cluster, applyset, declared, plan.kept)
+    finally:
+        lease.release()
+    return Result(outcomes, going, plan.kept)
+
+
+def _settle_parent(
+    cluster: Cluster, applyset: ApplySet, declared: Iterable[Identity], kept: Iterable[tuple[Object, str]]
+) -> None:
+    """The parent names just the kinds that are left; without any it goes too."""
+    kinds = {key[:2] for key in declared} | {identity(obj)[:2] for obj, _ in kept}
+    parents = BUILT_IN["v1", "ConfigMap"]
+    if kinds:
+        cluster.apply(parents, applyset.parent(kinds), force=True, what=f"ConfigMap {applyset.name}")
+    else:
+        cluster.delete(parents, applyset.namespace, applyset.name)
 
 
 def write(loaded: Manifests, folder: Path, tier: str) -> list[Path]:

@@ -1,0 +1,88 @@
+"""Fields that cannot be changed on a live object: which they are, and what can be done about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import ApiError, EngineError
+
+Object = Mapping[str, Any]
+
+# Kinds that may be deleted and made anew: they hold no data, serve no traffic, and nothing depends on their identity.
+RECREATED = frozenset({"Job", "RoleBinding", "ClusterRoleBinding", "PriorityClass"})
+_IMMUTABLE = re.compile(
+    r"immutable|updates to \w+ spec for fields other than|may not change once set|cannot be changed", re.I
+)
+_STATEFUL = re.compile(r"updates to statefulset spec", re.I)
+
+
+class ImmutableField(EngineError):
+    """The inventory asks for another value of a field that the API does not let anybody change."""
+
+
+def refused_for(error: ApiError) -> bool:
+    """Whether the server refused an update because a field cannot change (422 Invalid, or 403 of a few kinds)."""
+    return error.status in {403, 422} and _IMMUTABLE.search(error.server_message) is not None
+
+
+def explain(error: ApiError, what: str, desired: Object, live: Object | None) -> ImmutableField:
+    """The failure with each field, its current and its wanted value, and the remedy."""
+    fields = [str(cause.get("field", "")) for cause in error.causes if _IMMUTABLE.search(cause.get("message", ""))]
+    if desired["kind"] == "StatefulSet" and _STATEFUL.search(error.server_message):
+        fields = _stateful_fields(desired, live or {})
+    lines = []
+    for field in fields or ["spec"]:
+        current, wanted = _at(live or {}, field), _at(desired, field)
+        lines.append(f"  {field}: is {_short(current)}, wanted {_short(wanted)}")
+    return ImmutableField(
+        "\n".join([f"{what}: a field cannot be changed on a live object.", *lines]), _remedy(desired, fields)
+    )
+
+
+def _remedy(desired: Object, fields: list[str]) -> str:
+    name = desired["metadata"]["name"]
+    if desired["kind"] == "StatefulSet" and any("volumeClaimTemplates" in field for field in fields):
+        return (
+            f"To grow the volumes of {name} run the playbook expand_storage, which keeps the data; a volume cannot "
+            "shrink or change its class in place. Else set the old value in the inventory again."
+        )
+    if desired["kind"] == "PersistentVolumeClaim":
+        return "Only a larger request is accepted, where the StorageClass allows expansion. Set the old value again."
+    return (
+        f"Set the old value in the inventory again; or, where a short absence is acceptable, delete it by hand "
+        f"(kubectl delete {desired['kind'].lower()} {name} --cascade=orphan) and run again."
+    )
+
+
+def _stateful_fields(desired: Object, live: Object) -> list[str]:
+    """The server names the fields that may change; those that differ beside them are the ones refused."""
+    fields = []
+    wanted, current = desired.get("spec") or {}, live.get("spec") or {}
+    for name in ("serviceName", "podManagementPolicy", "selector"):
+        if name in wanted and wanted[name] != current.get(name, wanted[name]):
+            fields.append(f"spec.{name}")
+    before = {claim["metadata"]["name"]: claim for claim in current.get("volumeClaimTemplates") or []}
+    for number, claim in enumerate(wanted.get("volumeClaimTemplates") or []):
+        old = (before.get(claim["metadata"]["name"]) or {}).get("spec") or {}
+        for part, value in (claim.get("spec") or {}).items():
+            if old.get(part, value) != value or (not old):
+                fields.append(f"spec.volumeClaimTemplates[{number}].spec.{part}")
+    return fields
+
+
+def _at(obj: Any, field: str) -> Any:
+    for part in re.findall(r"[^.\[\]]+", field):
+        if isinstance(obj, list) and part.isdigit() and int(part) < len(obj):
+            obj = obj[int(part)]
+        elif isinstance(obj, Mapping) and part in obj:
+            obj = obj[part]
+        else:
+            return None
+    return obj
+
+
+def _short(value: Any) -> str:
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,166 @@
+"""One writer per tier: a Lease that a run holds from its first write to its end.
+
+A run that changes nothing takes none. A Lease left by a run that died expires by itself; its successor takes it over.
+https://kubernetes.io/docs/concepts/architecture/leases/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from .applyset import ApplySet
+from .cluster import Cluster
+from .errors import ApiError, EngineError
+from .kinds import BUILT_IN
+
+Object = dict[str, Any]
+
+LEASE = BUILT_IN["coordination.k8s.io/v1", "Lease"]
+SECONDS = 15
+_POLL_SECONDS = 1.0
+
+
+def holder() -> str:
+    """Who runs: the AWX job where there is one, else user and host, with the process to tell two runs apart."""
+    job = os.environ.get("AWX_JOB_ID") or os.environ.get("JOB_ID")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # an arbitrary user id without an entry
+        user = str(os.getuid())
+    who = f"AWX job {job}" if job else f"{user}@{socket.gethostname()}"
+    return f"{who} (process {os.getpid()}-{random.randrange(1 << 32):08x})"  # noqa: S311 - a name, no secret
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class TierLease:
+    """The Lease of one tier. ``wait``: seconds to wait for another run; 0 stops at once with who it is."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        applyset: ApplySet,
+        wait: float,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = cluster
+        self._applyset = applyset
+        self._wait = wait
+        self._say = say
+        self._clock = clock
+        self._holder = holder()
+        self._held: Object | None = None
+        self._stop = threading.Event()
+        self._renewer: threading.Thread | None = None
+
+    def acquire_once(self) -> bool:
+        """As ``acquire``; does nothing where it is held already."""
+        return False if self._held else self.acquire()
+
+    def acquire(self) -> bool:
+        """Take the Lease, waiting for another run where there is one; whether it had to wait.
+
+        Raises EngineError naming the other run when the wait is over.
+        """
+        deadline = self._clock() + self._wait
+        seen: tuple[str, str] = ("", "")
+        seen_at = self._clock()
+        waited = False
+        while True:
+            live = self._cluster.find(LEASE, self._applyset.namespace, self._applyset.name)
+            if live is None:
+                self._held = self._cluster.create(LEASE, self._body(), what=f"Lease {self._applyset.name}")
+            else:
+                spec = live.get("spec") or {}
+                state = (str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or ""))
+                if state != seen:
+                    # Expiry is judged by this clock from when a renewal was seen, so clocks need not agree.
+                    seen, seen_at = state, self._clock()
+                duration = float(spec.get("leaseDurationSeconds") or SECONDS)
+                if not state[0] or self._clock() - seen_at > duration:
+                    self._held = self._take(live)
+            if self._held:
+                self._renewer = threading.Thread(target=self._renew, daemon=True)
+                self._renewer.start()
+                return waited
+            if live is not None:
+                self._patience(deadline, seen[0], waited)
+                waited = True
+                time.sleep(_POLL_SECONDS)
+
+    def _patience(self, deadline: float, other: str, waited: bool) -> None:
+        if self._clock() >= deadline:
+            raise EngineError(
+                f"Another run works on tier {self._applyset.tier} in namespace {self._applyset.namespace}: {other}.",
+                "Wait for it, or let this run wait with platform_lock_timeout (seconds). A run that died lets go "
+                f"after {SECONDS} s by itself.",
+            )
+        if not waited:
+            self._say(f"{self._applyset.tier}: waiting for another run: {other}")
+
+    def _body(self) -> Object:
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {
+                "name": self._applyset.name,
+                "namespace": self._applyset.namespace,
+                "labels": {"app.kubernetes.io/managed-by": "multi_agent.platform"},
+            },
+            "spec": {
+                "holderIdentity": self._holder,
+                "leaseDurationSeconds": SECONDS,
+                "acquireTime": _now(),
+                "renewTime": _now(),
+            },
+        }
+
+    def _take(self, live: Object) -> Object | None:
+        """Replace what was read; None where somebody was quicker (the resourceVersion does not match)."""
+        body = self._body()
+        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        return self._put(body)
+
+    def _put(self, body: Object) -> Object | None:
+        path = LEASE.path(self._applyset.namespace, self._applyset.name)
+        try:
+            return self._cluster.send("PUT", path, None, body, None, f"Lease {self._applyset.name}")[1]
+        except ApiError as error:
+            if error.status in {404, 409}:
+                return None
+            raise
+
+    def _renew(self) -> None:
+        while not self._stop.wait(SECONDS / 3):
+            held = self._held
+            if held is None:
+                return
+            held["spec"]["renewTime"] = _now()
+            try:
+                self._held = self._put(held)
+            except EngineError:
+                continue  # the next round tries again; the writes themselves report a server that is gone
+
+    def release(self) -> None:
+        """Let go, so that the next run need not wait for the expiry. Never raises."""
+        self._stop.set()
+        if self._renewer:
+            self._renewer.join(timeout=5)
+        if self._held:
+            with contextlib.suppress(EngineError):
+                self._cluster.delete(
+                    LEASE, self._applyset.namespace, self._applyset.name, uid=self._held["metadata"].get("uid", "")
+                )
+            self._held = None

@@ -1,0 +1,152 @@
+"""What left the inventory leaves the cluster: which members of a tier go, which stay, and the deletes themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from .cluster import Cluster
+from .errors import EngineError
+from .kinds import Kind, wave
+from .manifests import Identity, describe
+
+Object = dict[str, Any]
+
+# An object that says this of itself is treated as data.
+KEEP = "multi-agent.platform/keep"
+# A tier of fewer members than this may lose most of them: that is no accident of a wrong inventory.
+FEW = 4
+_GONE_POLL_SECONDS = 0.5
+
+
+def holds_data(obj: Mapping[str, Any]) -> str:
+    """Why deleting ``obj`` may lose data, empty where it cannot."""
+    kind = obj["kind"]
+    if kind in {"PersistentVolumeClaim", "PersistentVolume"}:
+        return "is a volume"
+    if kind == "Namespace":
+        return "takes everything in it along"
+    if kind == "CustomResourceDefinition":
+        return "takes all its objects along"
+    if kind == "StatefulSet" and (obj.get("spec") or {}).get("volumeClaimTemplates"):
+        return "has volumes"
+    if (obj["metadata"].get("annotations") or {}).get(KEEP) == "true":
+        return f"is annotated {KEEP}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may go. ``data``: objects that hold data and may go all the same, as ``Kind/name``.
+
+    ``most``: allow that more than half of a tier goes. ``sets``: allow that StatefulSets with volumes go, as their
+    claims stay (teardown).
+    """
+
+    data: frozenset[str] = frozenset()
+    most: bool = False
+    sets: bool = False
+
+    def keeps(self, obj: Mapping[str, Any]) -> str:
+        """Why ``obj`` stays, empty where it may go."""
+        if f"{obj['kind']}/{obj['metadata']['name']}" in self.data or (self.sets and obj["kind"] == "StatefulSet"):
+            return ""
+        return holds_data(obj)
+
+
+@dataclass
+class Plan:
+    """The members that go, in the order of their deletion, and those that stay with the reason."""
+
+    going: list[Object] = field(default_factory=list)
+    kept: list[tuple[Object, str]] = field(default_factory=list)
+
+
+def plan(
+    members: Mapping[Identity, Object], declared: set[Identity], elsewhere: Callable[[], set[Identity]], policy: Policy
+) -> Plan:
+    """What to prune of ``members``, given what this tier and (asked only when needed) other tiers declare.
+
+    Raises EngineError where most of the tier would go and the policy does not allow it.
+    """
+    stale = {key: obj for key, obj in members.items() if key not in declared}
+    if not stale:
+        return Plan()
+    moved = elsewhere()
+    result = Plan()
+    for key, obj in stale.items():
+        if key in moved or obj["metadata"].get("deletionTimestamp"):
+            continue  # the other tier takes it over, or it is on its way already
+        reason = policy.keeps(obj)
+        if reason:
+            result.kept.append((obj, reason))
+        else:
+            result.going.append(obj)
+    if len(members) >= FEW and len(result.going) * 2 > len(members) and not policy.most:
+        names = ", ".join(sorted(describe(obj) for obj in result.going))
+        raise EngineError(
+            f"{len(result.going)} of {len(members)} objects of this tier are no longer declared and would be deleted: "
+            f"{names}.",
+            "If that is meant, run again with platform_prune_most=true; else check the inventory.",
+        )
+    # Against the order of creation: what refers to others goes first.
+    result.going.sort(key=lambda obj: -wave(obj["kind"]))
+    return result
+
+
+def execute(
+    cluster: Cluster, going: list[Object], *, check: bool, wait_seconds: float, progress: Callable[[Object], None]
+) -> list[Object]:
+    """Delete what is planned, wave by wave; returns what was there to delete. Waits until it is gone."""
+    deleted: list[Object] = []
+    with ThreadPoolExecutor(8, thread_name_prefix="prune") as pool:
+        for number in sorted({wave(obj["kind"]) for obj in going}, reverse=True):
+            members = [obj for obj in going if wave(obj["kind"]) == number]
+            for obj, there in zip(members, pool.map(lambda o: _delete(cluster, o, check), members), strict=True):
+                if there:
+                    deleted.append(obj)
+                    progress(obj)
+    if deleted and wait_seconds and not check:
+        _until_gone(cluster, deleted, wait_seconds)
+    return deleted
+
+
+def _kind(cluster: Cluster, obj: Object) -> Kind:
+    kind = cluster.kinds.find(obj["apiVersion"], obj["kind"])
+    if kind is None:
+        raise EngineError(f"{describe(obj)}: its kind is no longer served.", "Delete it by hand, if it is still there.")
+    return kind
+
+
+def _delete(cluster: Cluster, obj: Object, check: bool) -> bool:
+    metadata = obj["metadata"]
+    # The uid makes sure that what goes is what was seen, not a namesake made meanwhile.
+    return cluster.delete(
+        _kind(cluster, obj), metadata.get("namespace"), metadata["name"], uid=metadata.get("uid", ""), dry_run=check
+    )
+
+
+def _until_gone(cluster: Cluster, deleted: Iterable[Object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    left = list(deleted)
+    while left:
+        left = [obj for obj in left if _still_there(cluster, obj)]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            held = {describe(obj): obj["metadata"].get("finalizers") for obj in left}
+            lines = [f"{name} (finalizers: {', '.join(f) if f else 'none'})" for name, f in held.items()]
+            raise EngineError(
+                f"not gone after {seconds:.0f} s: {'; '.join(lines)}.",
+                "Deletion goes on in the cluster; see what holds the objects, then run again.",
+            )
+        time.sleep(_GONE_POLL_SECONDS)
+
+
+def _still_there(cluster: Cluster, obj: Object) -> bool:
+    metadata = obj["metadata"]
+    live = cluster.find(_kind(cluster, obj), metadata.get("namespace"), metadata["name"])
+    return live is not None and live["metadata"].get("uid") == metadata.get("uid", live["metadata"].get("uid"))
