@@ -149,7 +149,7 @@ def test_refuses_what_a_real_cluster_refuses(cluster: Cluster, namespace: str) -
 
     def refusal(item: dict[str, Any]) -> str:
         done = subprocess.run(
-            [str(cluster.kubeconfig.parent / f"kwok/clusters/{cluster.name}/bin/kubectl"), f"--kubeconfig={cluster.kubeconfig}",
+            [str(ClusterPaths(cluster.name).runtime / "bin/kubectl"), f"--kubeconfig={cluster.kubeconfig}",
              "create", "--filename=-"],
             input=json.dumps(item), capture_output=True, text=True, check=False,
         )  # fmt: skip

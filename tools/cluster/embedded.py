@@ -19,7 +19,7 @@ import yaml
 from .errors import ClusterError
 from .kubeconfig import single_context, write_private
 from .paths import ClusterPaths
-from .processes import Process, end_processes_below, processes_below
+from .processes import Process, end_processes_below, end_processes_of, processes_below
 from .programs import ensure_programs
 from .progress import Progress
 from .recipe import Versions
@@ -117,8 +117,10 @@ class Embedded:
         _link(paths, programs)
         _kwokctl(paths, programs, "start", "cluster", "--name", paths.name)
         _wait_until_answers(paths)
-        # The former kwok's leases hold for minutes, and until they end the new one leaves the nodes and their pods alone.
+        # The former kwok's leases hold for minutes, and a kwok that finds them leaves nodes and pods alone so long.
+        end_processes_of(paths.runtime / "bin" / "kwok-controller")
         _kubectl(paths, "delete", "leases", "--all", "--namespace", "kube-node-lease")
+        _kwokctl(paths, programs, "start", "cluster", "--name", paths.name)
         _wait_until_ready(paths)
         progress.say(f"Cluster {paths.name} is ready")
 

@@ -28,7 +28,7 @@ def write_private(file: Path, text: str) -> None:
 
 
 def single_context(source: Path, context: str | None, name: str | None = None) -> str:
-    """A kubeconfig with one context of `source` (default: its current one), complete in itself, perhaps under a new name.
+    """A kubeconfig with one context of `source` (default: its current one), complete in itself, renamed if asked.
 
     Raises ClusterError when the file or the context is not there.
     """

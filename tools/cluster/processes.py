@@ -21,13 +21,25 @@ def processes_below(folder: Path) -> list[Process]:
     A cluster starts each of its programs under a path of its own, so this neither misses a process whose pid nobody
     wrote down nor takes for ours a stranger that got an old pid.
     """
-    prefix = f"{folder}/"
-    return [process for process in _running() if process.command.startswith(prefix)]
+    return _started_as(f"{folder}/")
 
 
 def end_processes_below(folder: Path) -> None:
     """End them at once and wait until they are gone: etcd, the only one that keeps data, is made to survive that."""
-    while processes := processes_below(folder):
+    _end(f"{folder}/")
+
+
+def end_processes_of(program: Path) -> None:
+    """The same for the processes of one program."""
+    _end(f"{program} ")
+
+
+def _started_as(prefix: str) -> list[Process]:
+    return [process for process in _running() if process.command.startswith(prefix)]
+
+
+def _end(prefix: str) -> None:
+    while processes := _started_as(prefix):
         for process in processes:
             with suppress(ProcessLookupError):  # it ended by itself meanwhile
                 os.kill(process.pid, signal.SIGKILL)
