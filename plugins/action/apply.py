@@ -47,6 +47,22 @@ SPEC: dict[str, Any] = {
     **CONNECTION_SPEC,
 }
 
+# Where a task leaves an option out, the variable of roles/platform says it, so that a tier's task names its tier only.
+FALLBACK = {
+    "namespace": "platform_namespace",
+    "wait": "platform_wait",
+    "wait_timeout": "platform_wait_timeout",
+    "lock_timeout": "platform_lock_timeout",
+    "force_conflicts": "platform_force_conflicts",
+    "prune": "platform_prune",
+    "prune_data": "platform_prune_data",
+    "prune_most": "platform_prune_most",
+    "render_to": "platform_render_to",
+    "kubeconfig": "platform_kubeconfig",
+    "context": "platform_context",
+}
+CREDENTIALS = "__platform_credentials"
+
 SHARED_TEMPLATES = Path(__file__).parents[2] / "roles" / "platform" / "templates"
 # A line about a wait at most this often.
 WAIT_LINE_SECONDS = 10.0
@@ -65,12 +81,11 @@ class ActionModule(ActionBase):
         """See the module's documentation for options and return values."""
         super().run(tmp, task_vars)
         del tmp
-        _, checked = self.validate_argument_spec(argument_spec=SPEC)
-        args = plain(checked)  # Ansible's tagged values do not survive a YAML dump
         variables = Variables(self._templar, task_vars or {}, self._specs())
         credentials: Credentials | None = None
         cluster: Cluster | None = None
         try:
+            args = self._arguments(variables)
             cluster = None if args["render_to"] else connect(args)
             credentials = self._credentials(args, variables, cluster)
             return self._run(args, variables, credentials, cluster)
@@ -81,8 +96,18 @@ class ActionModule(ActionBase):
             if cluster:
                 cluster.close()
 
+    def _arguments(self, variables: Variables) -> dict[str, Any]:
+        for option, variable in FALLBACK.items():
+            if option not in self._task.args and variables.defined(variable):
+                value = variables.resolve(variable)
+                if value not in (None, ""):
+                    self._task.args[option] = value
+        _, checked = self.validate_argument_spec(argument_spec=SPEC)
+        arguments: dict[str, Any] = plain(checked)  # Ansible's tagged values do not survive a YAML dump
+        return arguments
+
     def _run(
-        self, args: dict[str, Any], variables: Variables, credentials: Credentials | None, cluster: Cluster | None
+        self, args: dict[str, Any], variables: Variables, credentials: Credentials, cluster: Cluster | None
     ) -> dict[str, Any]:
         absent = args["state"] == "absent"
         loaded = tiers.Manifests([], {}) if absent else self._load(args, variables, credentials, cluster)
@@ -121,14 +146,14 @@ class ActionModule(ActionBase):
         return answer
 
     def _load(
-        self, args: dict[str, Any], variables: Variables, credentials: Credentials | None, cluster: Cluster | None
+        self, args: dict[str, Any], variables: Variables, credentials: Credentials, cluster: Cluster | None
     ) -> tiers.Manifests:
         folder = self._templates_folder()
         names = args["templates"]
         if names is None:
             names = _templates(folder)
         return tiers.load(
-            Renderer([folder, SHARED_TEMPLATES], Filters(), {"credential": credentials.get} if credentials else {}),
+            Renderer([folder, SHARED_TEMPLATES], Filters(), {"credential": credentials.get}),
             names,
             variables.resolve,
             variables.defined,
@@ -165,21 +190,23 @@ class ActionModule(ActionBase):
             found |= loaded.sources.keys()
         return found
 
-    def _credentials(self, args: dict[str, Any], variables: Variables, cluster: Cluster | None) -> Credentials | None:
-        described = args["credentials"]
-        if not described:
-            return None
-        source = Source(
-            secret=described["secret"],
-            managed=bool(described.get("managed", True)),
-            keys={key["name"]: key for key in plain(described["keys"])},
-            volumes=described.get("volumes", ""),
-            variable=described.get("values_from", "platform_credentials"),
-        )
-        # Read by name, so that no value is an argument of the task.
-        given = variables.resolve(source.variable) if variables.defined(source.variable) else {}
-        values = {name: str(value) for name, value in (plain(given) or {}).items() if value not in (None, "")}
-        return Credentials(source, values, cluster, args["namespace"], self._task.check_mode, args["credentials_write"])
+    def _credentials(self, args: dict[str, Any], variables: Variables, cluster: Cluster | None) -> Credentials:
+        def source() -> Source:
+            described = args["credentials"] or (
+                variables.resolve(CREDENTIALS) if variables.defined(CREDENTIALS) else None
+            )
+            if not described:
+                raise EngineError(
+                    "credential() is called, but the task has no option credentials.", "Add it to the task."
+                )
+            return Source.of(described)
+
+        def given(variable: str) -> dict[str, str]:
+            # Read by name, so that no value is an argument of the task.
+            values = variables.resolve(variable) if variables.defined(variable) else {}
+            return {name: str(value) for name, value in (values or {}).items() if value not in (None, "")}
+
+        return Credentials(source, given, cluster, args["namespace"], self._task.check_mode, args["credentials_write"])
 
     def _role(self) -> Path | None:
         role = self._task._role

@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .cluster import Cluster
@@ -43,13 +44,27 @@ class Source:
     volumes: str = ""
     variable: str = "platform_credentials"
 
+    @staticmethod
+    def of(described: Mapping[str, Any]) -> Source:
+        """From the option ``credentials`` of the module."""
+        return Source(
+            secret=described["secret"],
+            managed=bool(described.get("managed", True)),
+            keys={key["name"]: key for key in described["keys"]},
+            volumes=described.get("volumes", ""),
+            variable=described.get("values_from", "platform_credentials"),
+        )
+
 
 @dataclass
 class Credentials:
-    """The credentials of one run. ``cluster`` None: only rendering, every value is a reference to its name."""
+    """The credentials of one run. ``cluster`` None: only rendering, every value is a reference to its name.
 
-    source: Source
-    given: Mapping[str, str]
+    ``describe`` and ``given`` (variable name -> its values) are asked when the first credential is.
+    """
+
+    describe: Callable[[], Source]
+    given_by: Callable[[str], Mapping[str, str]]
     cluster: Cluster | None
     namespace: str
     check: bool = False
@@ -57,6 +72,14 @@ class Credentials:
     writes: bool = False
     _live: dict[str, str] | None = None
     _made: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def source(self) -> Source:
+        return self.describe()
+
+    @cached_property
+    def given(self) -> Mapping[str, str]:
+        return self.given_by(self.source.variable)
 
     def get(self, name: str) -> str:
         """The value of credential ``name``.
@@ -81,7 +104,8 @@ class Credentials:
 
     def redact(self, text: str) -> str:
         """``text`` without any value of this run, in clear or in base64: for words of others (a server, a filter)."""
-        values = [*self.given.values(), *(self._live or {}).values(), *self._made.values()]
+        given = self.__dict__.get("given") or {}  # not asked for yet: not in any text either
+        values = [*given.values(), *(self._live or {}).values(), *self._made.values()]
         for value in sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True):
             text = text.replace(value, MASK).replace(base64.b64encode(value.encode()).decode(), MASK)
         return text
