@@ -21,6 +21,7 @@ from .diff import clean
 from .errors import ApiError, EngineError
 from .kinds import WAVES, Kind, missing, wave
 from .manifests import Identity, describe, identity
+from .ownership import ours
 from .readiness import readiness
 from .transport import POOL_SIZE
 
@@ -171,7 +172,10 @@ class Applier:
         members = []
         for scope in scopes:
             for obj in self.cluster.list(kind, scope, labels=self.applyset.selector)[0]:
-                obj["metadata"].pop("managedFields", None)
+                if _controlled(obj):
+                    continue
+                # Much of an object's size; only our own record is of use here.
+                obj["metadata"]["managedFields"] = ours(obj["metadata"].get("managedFields"))
                 members.append(obj)
         return members
 
@@ -309,6 +313,14 @@ class Applier:
                 time.sleep(0.1)
                 live = self.cluster.find(kind, None, outcome.desired["metadata"]["name"])
             self.cluster.kinds.forget()
+
+
+def _controlled(obj: Object) -> bool:
+    """Whether a controller made ``obj`` for another object, whose labels it copied: EndpointSlices bear their Service's.
+
+    Such an object goes with its owner and is nobody else's to change or to prune.
+    """
+    return any(owner.get("controller") for owner in obj["metadata"].get("ownerReferences") or [])
 
 
 def clean_for_change(obj: Object, desired: Object) -> Object:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..platform.quantity import QuantityError, parse
+from .ownership import in_force
 
 INPUT_HASH = "multi-agent.platform/input-hash"
 
@@ -77,11 +78,15 @@ def unchanged(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Whether applying ``desired`` (with its input hash) would change nothing.
 
     The recorded hash says that the declared fields are the same set as last time, so none has to be removed; the
-    comparison says that each still has its value. Neither is trusted alone.
+    comparison says that each still has its value, or else the server's record of our fields that nobody changed it since
+    (a default was filled in, say). The hash is never trusted alone. A Secret's values are not in it, so of a Secret only
+    the comparison counts.
     """
     recorded = (live["metadata"].get("annotations") or {}).get(INPUT_HASH)
     wanted = (desired["metadata"].get("annotations") or {}).get(INPUT_HASH)
-    return recorded is not None and recorded == wanted and holds(desired, live)
+    if recorded is None or recorded != wanted:
+        return False
+    return holds(desired, live) or (desired["kind"] != "Secret" and in_force(desired, live))
 
 
 def holds(desired: Any, live: Any, field: str = "", exact: bool = False) -> bool:
