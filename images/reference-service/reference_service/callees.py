@@ -131,7 +131,7 @@ def explain(error: Exception) -> str:
 
 
 class Callee(Dependency):
-    """Another part as something to wait for: its Service routes to no pod before one is ready."""
+    """Another part as something to wait for."""
 
     kind = "part"
 
@@ -141,10 +141,10 @@ class Callee(Dependency):
         self._session = session
 
     async def check(self) -> None:
-        """Alive, through its Service."""
+        """Ready. Its Service routes to no pod before one is, and where there is no Service its own word counts."""
         try:
-            async with self._session().get(f"{self._url}/health", timeout=aiohttp.ClientTimeout(total=1.4)) as response:
+            async with self._session().get(f"{self._url}/ready", timeout=aiohttp.ClientTimeout(total=1.4)) as response:
                 if response.status != 200:
-                    raise ConnectionError(f"HTTP {response.status} on /health")
+                    raise ConnectionError(f"HTTP {response.status} on /ready")
         except aiohttp.ClientConnectionError as error:
             raise ConnectionError(explain(error)) from None

@@ -68,7 +68,7 @@ def test_waits_for_its_callees_at_the_start_only(alone: Platform) -> None:
         "waits for orchestration alone",
         lambda: [r.partition(":")[0] for r in http(f"{gateway.url}/ready").json()["reasons"]] == ["orchestration"],
     )
-    orchestration = start(alone, "model", port=port)  # answers /health on orchestration's port: that is all it takes
+    orchestration = start(alone, "model", port=port)  # ready on the port of orchestration: that is all it takes
     gateway.wait_ready()
     orchestration.stop()
     time.sleep(4)
