@@ -348,7 +348,10 @@ class Load:
         )
 
     async def _run(self) -> None:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        # Idle connections are kept for less than a drain lasts (1 s here). Who keeps them longer can send into one that
+        # is just being closed, and has to send again, as edges do (decision 0403).
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=0.5)
+        async with aiohttp.ClientSession(connector=connector) as session:
             tasks = []
             while not self._stop.is_set():
                 tasks.append(asyncio.create_task(self._one(session, self.sent)))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from graph import ROOT
+from servers import dot
 
 from reference_service import specialities, tracing
 from reference_service.callees import CallError, Deadline
@@ -145,7 +146,7 @@ def test_embeddings_are_unit_vectors_and_alike_for_alike_texts() -> None:
     assert math.isclose(math.hypot(*first), 1, abs_tol=1e-4)
     assert embed("the red house") == first
     near, far = embed("the red door"), embed("quantum flux")
-    assert math.sumprod(first, near) > math.sumprod(first, far)
+    assert dot(first, near) > dot(first, far)
 
 
 @pytest.mark.parametrize("part", ["model", "tool", "execution", "vector", "orchestration", "agent", "something-new"])
