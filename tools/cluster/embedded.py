@@ -6,7 +6,6 @@ kwokctl starts the processes (its "binary" runtime). It needs neither root nor a
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 import time
@@ -110,19 +109,23 @@ class Embedded:
         """Go on with the data of a cluster whose processes are gone (reboot, kill), all of them or some."""
         progress.say(f"Cluster {paths.name} is stopped: starting it with its data")
         end_processes_below(paths.runtime)
-        shutil.rmtree(
-            paths.runtime / "pids", ignore_errors=True
-        )  # kwokctl would take a stranger with an old pid for its own
-        (paths.runtime / "pids").mkdir()
+        _forget_pids(paths)
         _link(paths, programs)
         _kwokctl(paths, programs, "start", "cluster", "--name", paths.name)
         _wait_until_answers(paths)
         # The former kwok's leases hold for minutes, and a kwok that finds them leaves nodes and pods alone so long.
         end_processes_of(paths.runtime / "bin" / "kwok-controller")
+        _forget_pids(paths, "kwok-controller")
         _kubectl(paths, "delete", "leases", "--all", "--namespace", "kube-node-lease")
         _kwokctl(paths, programs, "start", "cluster", "--name", paths.name)
         _wait_until_ready(paths)
         progress.say(f"Cluster {paths.name} is ready")
+
+
+def _forget_pids(paths: ClusterPaths, component: str = "*") -> None:
+    """Remove the pid files: kwokctl would take a stranger with an old pid, or a process not yet reaped, for its own."""
+    for file in (paths.runtime / "pids").glob(f"{component}.pid"):
+        file.unlink()
 
 
 def _create_arguments(paths: ClusterPaths, programs: Path) -> list[str]:
