@@ -316,7 +316,7 @@ class Applier:
 
 
 def _controlled(obj: Object) -> bool:
-    """Whether a controller made ``obj`` for another object, whose labels it copied: EndpointSlices bear their Service's.
+    """Whether a controller made ``obj`` for another object, whose labels it copied (EndpointSlices of a Service).
 
     Such an object goes with its owner and is nobody else's to change or to prune.
     """

@@ -1,7 +1,8 @@
 """Whether a live object still holds every value that we declare, by meaning and not by letter.
 
-This decides that an object need not be written, so it leans one way: where it cannot tell, it says no, and the server
-decides (an apply that changes nothing writes nothing).
+This decides that an object need not be written, so it leans one way: where it cannot tell (a field more in an atomic
+list: a default or an addition?), it says no, then the server's record of our fields is asked (see ``ownership``), and at
+last the server decides (an apply that changes nothing writes nothing).
 """
 
 from __future__ import annotations
@@ -41,16 +42,8 @@ _ATOMIC_MAPS = frozenset(
     {"selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "fieldRef", "resourceFieldRef"}
     | {"secretKeyRef", "configMapKeyRef", "parameters", "roleRef", "scaleTargetRef"}
 )
-# What the server completes such maps and list elements with.
-_DEFAULTS: dict[str, Any] = {
-    "protocol": "TCP",
-    "apiVersion": "v1",
-    "divisor": "0",
-    "operator": "Equal",
-    "group": "",
-    "kind": "Service",
-    "weight": 1,
-}
+# What the server fills into keys of list elements.
+_KEY_DEFAULTS = {"protocol": "TCP"}
 # Fields that hold quantities, or maps of them.
 _QUANTITIES = frozenset(
     (
@@ -78,9 +71,9 @@ def unchanged(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Whether applying ``desired`` (with its input hash) would change nothing.
 
     The recorded hash says that the declared fields are the same set as last time, so none has to be removed; the
-    comparison says that each still has its value, or else the server's record of our fields that nobody changed it since
-    (a default was filled in, say). The hash is never trusted alone. A Secret's values are not in it, so of a Secret only
-    the comparison counts.
+    comparison says that each still has its value, or else the server's record of our fields says that nobody changed it
+    since (a default was filled in, say). The hash is never trusted alone. A Secret's values are not in it, so of a
+    Secret only the comparison counts.
     """
     recorded = (live["metadata"].get("annotations") or {}).get(INPUT_HASH)
     wanted = (desired["metadata"].get("annotations") or {}).get(INPUT_HASH)
@@ -90,7 +83,7 @@ def unchanged(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 
 def holds(desired: Any, live: Any, field: str = "", exact: bool = False) -> bool:
-    """Whether ``live`` has every value of ``desired``; ``exact``: and nothing beyond known defaults."""
+    """Whether ``live`` has every value of ``desired``; ``exact``: and nothing beyond."""
     if isinstance(desired, Mapping):
         return isinstance(live, Mapping) and _map_holds(desired, live, field, exact or field in _ATOMIC_MAPS)
     if isinstance(desired, list):
@@ -105,20 +98,18 @@ def _map_holds(desired: Mapping[str, Any], live: Mapping[str, Any], field: str, 
     of_quantities = field in _QUANTITIES
     for key, value in desired.items():
         other = live.get(key, _MISSING)
+        # An empty map that is gone may be a default that the server left out, or a peer's empty selector taken away.
         if other is _MISSING:
-            # An empty map or list that we declare may come back as nothing.
-            if value in ({}, []):
-                continue
             return False
         if not (of_quantities and equal_quantities(value, other)) and not holds(value, other, key, exact):
             return False
-    return not exact or all(key in desired or _DEFAULTS.get(key, _MISSING) == value for key, value in live.items())
+    return not exact or all(key in desired for key in live)
 
 
 def _list_holds(desired: list[Any], live: list[Any], field: str, exact: bool) -> bool:
     keys = None if exact else _keys(field, desired)
     if keys is None:
-        # Atomic: ours as a whole, in this order. Elements may have been completed with defaults.
+        # Atomic: ours as a whole, in this order.
         return len(desired) == len(live) and all(
             holds(one, other, field, exact=True) for one, other in zip(desired, live, strict=True)
         )
@@ -141,7 +132,7 @@ def _keys(field: str, items: list[Any]) -> tuple[str, ...] | None:
 
 
 def _key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(item.get(key, _DEFAULTS.get(key)) for key in keys)
+    return tuple(item.get(key, _KEY_DEFAULTS.get(key)) for key in keys)
 
 
 def equal_quantities(one: Any, other: Any) -> bool:

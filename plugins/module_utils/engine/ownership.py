@@ -1,8 +1,8 @@
 """Whether what we declared last is still in force, by what the server records of it.
 
-The server keeps, for each manager, the fields that it applied, and takes a field off that record as soon as anybody else
-changes it. So a field that is still on our record has the value that we sent, however the server spells or completes it:
-this needs no knowledge of a kind's defaults, list keys or quantities, and works for custom resources alike.
+The server keeps, for each manager, the fields that it applied, and takes a field off that record as soon as anybody
+else changes it. So a field that is still on our record has the value that we sent, however the server spells or
+completes it: this needs no knowledge of a kind's defaults, list keys or quantities, and works for custom resources too.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 """
 
