@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.ansible.expressions import NotSimple, evaluate
+from ..module_utils.ansible.variables import argument_spec, preload
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
@@ -20,11 +23,18 @@ from ..module_utils.platform.specs import Specs
 from ..module_utils.platform.validate import check_inputs
 
 ROLES = Path(__file__).parents[2] / "roles"
+SPECS = "*/meta/argument_specs.yml"
+preload(ROLES)
 # A cluster that does not answer at once is most likely not there; waiting for it is the apply action's business.
 PATIENCE_SECONDS = 5.0
 _FAULTY: Any = object()
 
 SPEC: dict[str, Any] = {"cluster": {"type": "bool", "default": True}, **CONNECTION_SPEC}
+
+
+def _not_here(name: str) -> Any:
+    """What refers to another variable is Ansible's to resolve: its errors name what is missing."""
+    raise NotSimple(name)
 
 
 class ActionModule(ActionBase):
@@ -37,6 +47,7 @@ class ActionModule(ActionBase):
         """See the module's documentation for options and return values."""
         super().run(tmp, task_vars)
         del tmp
+        gc.freeze()  # see the action apply
         _, args = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
         variables = task_vars or {}
         problems = Problems()
@@ -54,14 +65,8 @@ class ActionModule(ActionBase):
         return {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
 
     def _specs(self) -> Specs:
-        """The argument specs of all roles; Ansible's loader has those of the play's roles read already."""
-        roles = {}
-        for file in sorted(ROLES.glob("*/meta/argument_specs.yml")):
-            specs = self._loader.load_from_file(str(file), unsafe=True)["argument_specs"]
-            roles[file.parents[1].name] = {
-                name: option for entry in specs.values() for name, option in (entry.get("options") or {}).items()
-            }
-        return Specs(roles)
+        """The argument specs of all roles."""
+        return Specs({file.parents[1].name: argument_spec(file.parents[1]) for file in sorted(ROLES.glob(SPECS))})
 
     def _resolve(self, specs: Specs, variables: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
         """Plain values of the options that are set; what cannot be templated is noted."""
@@ -76,6 +81,10 @@ class ActionModule(ActionBase):
 
     def _template(self, path: str, value: Any, problems: Problems) -> Any:
         """The plain value; what cannot be templated is noted and left out, in a dictionary key by key."""
+        try:
+            return evaluate(value, _not_here)
+        except NotSimple:
+            pass
         try:
             return plain(self._templar.template(value))
         except AnsibleError as error:

@@ -11,13 +11,13 @@ version_added: 0.1.0
 author:
   - The multi_agent.platform authors
 description:
-  - Renders the templates of the calling role in one pass, checks the objects, and applies by server-side apply only what
-    differs from the cluster, many objects at once, in waves (namespaces and definitions, configuration and accounts,
-    volumes and services, workloads, edges).
+  - Renders the templates of the calling role in one pass, checks the objects, and applies by server-side apply only
+    what differs from the cluster, many objects at once, in waves (namespaces and definitions, configuration and
+    accounts, volumes and services, workloads, edges).
   - Waits by watch until everything is ready, and fails early with the cause, the last events and the last log lines
     when something cannot become ready.
-  - What the tier held before and no longer declares is deleted, by the labels of an ApplySet (KEP-3659). What holds data
-    (volumes, StatefulSets with volumes, namespaces, definitions) stays unless it is named.
+  - What the tier held before and no longer declares is deleted, by the labels of an ApplySet (KEP-3659). What holds
+    data (volumes, StatefulSets with volumes, namespaces, definitions) stays unless it is named.
   - An object is not sent at all when the cluster holds every value of it. An apply that is sent is idempotent, so it is
     sent again after a broken connection, throttling or a server that is not ready yet.
   - A run that was killed is finished by the next one. No lock has to be cleared.
@@ -95,8 +95,8 @@ options:
     default: false
   wait:
     description:
-      - Whether to wait until the objects are ready, and pruned ones gone. The variable C(platform_wait) where it is left
-        out.
+      - Whether to wait until the objects are ready, and pruned ones gone. The variable C(platform_wait) where it is
+        left out.
     type: bool
     default: true
   wait_timeout:
@@ -112,8 +112,8 @@ options:
     default: 300
   force_conflicts:
     description:
-      - Whether to take fields that any other manager owns. Fields of kubectl, Helm, Skaffold and kubernetes.core are taken
-        anyway, as this project replaces them; fields of controllers are not.
+      - Whether to take fields that any other manager owns. Fields of kubectl, Helm, Skaffold and kubernetes.core are
+        taken anyway, as this project replaces them; fields of controllers are not.
     type: bool
     default: false
   prune:

@@ -1,7 +1,7 @@
-"""Ansible's variables as the engine wants them: resolved when asked for, and of the type that the argument specs say.
+"""Ansible's variables as the engine wants them: resolved when asked for, of the type that their specs say.
 
-Values from ``-e`` and from AWX surveys arrive as strings, and core 2.19 checks argument specs without converting, so the
-cast is done here, once, for every variable that a spec declares.
+Values from ``-e`` and from AWX surveys arrive as strings, and core 2.19 checks argument specs without converting, so
+the cast is done here, once, for every variable that a spec declares.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..engine.errors import EngineError
 from ..engine.render import plain
+from .expressions import NotSimple, evaluate
 
 
 @cache
@@ -31,6 +32,12 @@ def argument_spec(role: Path) -> dict[str, Any]:
     return {name: option for entry in entries for name, option in (entry.get("options") or {}).items()}
 
 
+def preload(roles: Path) -> None:
+    """Read the argument specs of all roles in a folder. Done where plugins are imported: once, before workers fork."""
+    for role in sorted(roles.iterdir()):
+        argument_spec(role)
+
+
 class Variables:
     """The variables of one task. ``roles``: folders of the roles whose argument specs declare types."""
 
@@ -38,6 +45,8 @@ class Variables:
         self._templar = templar
         self._names = task_vars
         self._spec: dict[str, Any] = {}
+        self._known: dict[str, Any] = {}
+        self._under_way: set[str] = set()
         for role in roles:
             self._spec.update(argument_spec(role))
 
@@ -46,12 +55,33 @@ class Variables:
 
     def resolve(self, name: str) -> Any:
         """The value of one variable: templated, plain, cast. Raises EngineError naming the variable."""
+        if name not in self._known:
+            self._known[name] = self._resolve(name)
+        return self._known[name]
+
+    def _resolve(self, name: str) -> Any:
         try:
-            value = plain(self._templar.resolve_variable_expression(name))
-        except AnsibleError as error:
-            raise EngineError(f"{name}: {error}", f"Check what the inventory says for {name}.") from error
+            value = evaluate(self._names[name], self._simple)
+        except (KeyError, NotSimple, AnsibleError):
+            value = self._by_ansible(name)
         spec = self._spec.get(name)
         return self._cast(name, value, spec) if spec and value is not None else value
+
+    def _simple(self, name: str) -> Any:
+        """A variable that an expression refers to; what is not there or nests too deep is left to Ansible."""
+        if name not in self._names or name in self._under_way:
+            raise NotSimple
+        self._under_way.add(name)
+        try:
+            return self._known[name] if name in self._known else evaluate(self._names[name], self._simple)
+        finally:
+            self._under_way.discard(name)
+
+    def _by_ansible(self, name: str) -> Any:
+        try:
+            return plain(self._templar.resolve_variable_expression(name))
+        except AnsibleError as error:
+            raise EngineError(f"{name}: {error}", f"Check what the inventory says for {name}.") from error
 
     def _cast(self, name: str, value: Any, spec: dict[str, Any]) -> Any:
         checked = ArgumentSpecValidator({name: {**spec, "required": False}}).validate({name: value})

@@ -1,8 +1,8 @@
 """Whether a live object still holds every value that we declare, by meaning and not by letter.
 
 This decides that an object need not be written, so it leans one way: where it cannot tell (a field more in an atomic
-list: a default or an addition?), it says no, then the server's record of our fields is asked (see ``ownership``), and at
-last the server decides (an apply that changes nothing writes nothing).
+list: a default or an addition?), it says no. Then the server's record of our fields is asked (see ``ownership``), and
+at last the server decides (an apply that changes nothing writes nothing).
 """
 
 from __future__ import annotations

@@ -14,8 +14,10 @@ from typing import Any
 
 from .cluster import FIELD_MANAGER
 
-# A leaf of FieldsV1: a scalar, or a list or map that is owned as a whole.
-_WHOLE: Mapping[str, Any] = {}
+# A leaf of FieldsV1: a scalar, a list that is owned as a whole, or a map that is, or with no member of ours left.
+_LEAF: Mapping[str, Any] = {}
+# Structs that the API replaces as a whole, and inside of which it fills in defaults.
+_ATOMIC = frozenset({"matchConstraints", "matchResources"})
 
 
 def ours(managed_fields: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
@@ -39,15 +41,18 @@ def in_force(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     )
 
 
-def _held(desired: Any, live: Any, owned: Mapping[str, Any] | None) -> bool:
-    """``owned`` is FieldsV1 below this point: None where we own nothing, empty where we own all of it."""
-    if owned == _WHOLE or (type(desired) is type(live) and desired == live):
+def _held(desired: Any, live: Any, owned: Mapping[str, Any] | None, field: str = "") -> bool:
+    """``owned`` is FieldsV1 below this point, None where we own nothing."""
+    if type(desired) is type(live) and desired == live:
         return True
     if owned is None:
         return False
-    if isinstance(desired, Mapping):
+    if isinstance(desired, Mapping) and desired and not (owned == _LEAF and field in _ATOMIC):
         members = live if isinstance(live, Mapping) else {}
-        return all(_held(value, members.get(key), owned.get(f"f:{key}")) for key, value in desired.items())
+        # Of a leaf the members have to be equal: this holds for a whole map with defaults, and for an abandoned one.
+        return all(_held(value, members.get(key), owned.get(f"f:{key}"), key) for key, value in desired.items())
+    if owned == _LEAF:
+        return True
     if isinstance(desired, list) and isinstance(live, list):
         return _items_held(desired, live, owned)
     return False

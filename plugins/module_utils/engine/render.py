@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2.runtime import Context
+from jinja2.utils import missing
 
 from .errors import InvalidManifest
 
@@ -49,6 +51,19 @@ def _yaml_safe(value: Any) -> Any:
     return value
 
 
+class _Context(Context):
+    """Asks for a variable when a template first uses it, so that no template need be searched for names beforehand."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        found = super().resolve_or_missing(key)
+        lookup = self.environment.globals[_LOOKUP]
+        return lookup(key) if found is missing else found  # type: ignore[operator]
+
+
+# Where the environment keeps the look-up of the render that is under way; no template can name it.
+_LOOKUP = "\0lookup"
+
+
 class Renderer:
     """Renders the templates of one tier.
 
@@ -64,6 +79,7 @@ class Renderer:
     ) -> None:
         self._env = jinja2.Environment(  # noqa: S701 - YAML, not HTML
             loader=jinja2.FileSystemLoader([str(folder) for folder in folders]),
+            bytecode_cache=_bytecode_cache(),
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -71,6 +87,7 @@ class Renderer:
             finalize=_yaml_safe,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
         )
+        self._env.context_class = _Context
         self._env.filters = filters  # type: ignore[assignment]
         self._env.globals.update(checksum=checksum, **functions)
 
@@ -79,17 +96,23 @@ class Renderer:
 
         Raises InvalidManifest naming the template, the line and what is undefined or wrong there.
         """
-        names = list(names)
-        variables = {
-            name: plain(resolve(name))
-            for name in sorted(self._variables(names))
-            if name not in self._env.globals and defined(name)
-        }
-        return {name: self._render(name, variables) for name in names}
+        known: dict[str, Any] = {}
 
-    def _render(self, name: str, variables: dict[str, Any]) -> str:
+        def lookup(name: str) -> Any:
+            if name not in known:
+                known[name] = plain(resolve(name)) if defined(name) else missing
+            return known[name]
+
+        self._env.globals[_LOOKUP] = lookup
+        return {name: self._render(name) for name in names}
+
+    def _render(self, name: str) -> str:
         try:
-            return self._env.get_template(name).render(variables)
+            return self._env.get_template(name).render()
+        except jinja2.TemplateNotFound as error:
+            raise InvalidManifest(
+                f"There is no template {error.name}.", "Check the name and the role's templates/."
+            ) from error
         except jinja2.UndefinedError as error:
             raise InvalidManifest(
                 f"{self._at(error, name)}: {error.message}.", "Set it in the inventory, or give it a default there."
@@ -110,29 +133,16 @@ class Renderer:
             trace = trace.tb_next
         return where
 
-    def _variables(self, names: Iterable[str]) -> set[str]:
-        """What the templates, and the files that they import or include, leave to be given."""
-        found: set[str] = set()
-        seen: set[str] = set()
-        queue = list(names)
-        while queue:
-            name = queue.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            tree = self._parse(name)
-            found |= meta.find_undeclared_variables(tree)
-            queue.extend(ref for ref in meta.find_referenced_templates(tree) if ref)
-        return found
 
-    def _parse(self, name: str) -> nodes.Template:
-        assert self._env.loader is not None  # noqa: S101
-        try:
-            source, _, _ = self._env.loader.get_source(self._env, name)
-            return self._env.parse(source, name)
-        except jinja2.TemplateNotFound as error:
-            raise InvalidManifest(
-                f"There is no template {error.name}.", "Check the name and the role's templates/."
-            ) from error
-        except jinja2.TemplateSyntaxError as error:
-            raise InvalidManifest(f"{name}, line {error.lineno}: {error.message}.", "Mend the template.") from error
+def _bytecode_cache() -> jinja2.BytecodeCache | None:
+    """Compiled templates, kept between runs in a folder that only this user can write; none where there is none."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "multi-agent-platform" / "templates"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.stat()
+    except (OSError, RuntimeError):
+        return None
+    if status.st_uid != os.getuid() or status.st_mode & 0o022 or not os.access(folder, os.W_OK):
+        return None  # what somebody else can write is not executed
+    return jinja2.FileSystemBytecodeCache(str(folder))
