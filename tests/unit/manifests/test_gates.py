@@ -1,7 +1,7 @@
 """kube-score, checkov and nats-server over the golden manifests.
 
-A program is the one that its variable names (KUBE_SCORE, CHECKOV, NATS_SERVER), else the one on PATH. Where it is missing
-its tests are skipped, and fail with GATES=required.
+A program is the one that its variable names (KUBE_SCORE, CHECKOV, NATS_SERVER), else the one on PATH. Where it is
+missing its tests are skipped, and fail with GATES=required.
 """
 
 from __future__ import annotations
