@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_SECONDS = 120
@@ -44,6 +45,11 @@ class Cluster:
     def get(self, *arguments: str) -> Any:
         """What `kubectl get` answers, as data."""
         return json.loads(self.kubectl("get", *arguments, "--output=json"))
+
+    def get_config(self) -> dict[str, str]:
+        """The cluster entry of the kubeconfig: `server` and `certificate-authority-data`."""
+        config: dict[str, str] = yaml.safe_load(self.kubeconfig.read_text())["clusters"][0]["cluster"]
+        return config
 
     def _program(self, name: str) -> Path:
         return self.kubeconfig.parent / "kwok" / "clusters" / self.name / "bin" / name
