@@ -69,7 +69,7 @@ class Cluster:
             try:
                 response = self.transport.request(method, path, query, body=data, headers=send_headers)
                 if response.status < 400:
-                    return response.status, json.loads(response.data) if response.data else {}
+                    return response.status, _json(response.data)
                 error = _api_error(response.status, response.data, what)
                 if error.status == 401 and not renewed:
                     # A token may have expired since it was read: the next attempt asks for it anew, once.
@@ -85,6 +85,11 @@ class Cluster:
                     "Check the certificate authority (ca_cert, certificate-authority-data) and the server's name; "
                     "validate_certs=false turns the check off.",
                 ) from cause
+            except ValueError:
+                failure = ConnectionFailed(
+                    f"{self.transport.server} answers with something that is not JSON.",
+                    f"Is something else there than an API server, a sign-in page perhaps? ({self.connection.source})",
+                )
             except Disconnected as cause:
                 failure = ConnectionFailed(
                     f"{self.transport.server} cannot be reached: {cause}."
@@ -251,6 +256,14 @@ class Cluster:
 
     def close(self) -> None:
         self.transport.close()
+
+
+def _json(data: bytes) -> Object:
+    """The object of an answer. Raises ValueError where it is none."""
+    body = json.loads(data) if data else {}
+    if not isinstance(body, dict):
+        raise ValueError
+    return body
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -89,7 +89,9 @@ class TierLease:
                     # Expiry is judged by this clock from when a renewal was seen, so clocks need not agree.
                     seen, seen_at = state, self._clock()
                 duration = float(spec.get("leaseDurationSeconds") or SECONDS)
-                if not state[0] or self._clock() - seen_at > duration:
+                if state[0] == self._holder:
+                    self._held = live  # our own: the answer to its creation was lost on the way
+                elif not state[0] or self._clock() - seen_at > duration:
                     self._held = self._take(live)
             if self._held:
                 self._renewer = threading.Thread(target=self._renew, daemon=True)
@@ -134,13 +136,15 @@ class TierLease:
         return self._put(body)
 
     def _put(self, body: Object) -> Object | None:
-        path = LEASE.path(self._applyset.namespace, self._applyset.name)
+        namespace, name = self._applyset.namespace, self._applyset.name
         try:
-            return self._cluster.send("PUT", path, None, body, None, f"Lease {self._applyset.name}")[1]
+            return self._cluster.send("PUT", LEASE.path(namespace, name), None, body, None, f"Lease {name}")[1]
         except ApiError as error:
-            if error.status in {404, 409}:
-                return None
-            raise
+            if error.status not in {404, 409}:
+                raise
+        # Perhaps it was ourselves, and the answer to the first attempt was lost on the way.
+        live = self._cluster.find(LEASE, namespace, name)
+        return live if live and (live.get("spec") or {}).get("holderIdentity") == self._holder else None
 
     def _renew(self) -> None:
         while not self._stop.wait(SECONDS / 3):
