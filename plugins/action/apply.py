@@ -6,6 +6,7 @@ Ansible loads this file for the first task.
 
 from __future__ import annotations
 
+import functools
 import gc
 import time
 from collections.abc import Mapping
@@ -25,9 +26,11 @@ from ..module_utils.engine.applyset import ApplySet
 from ..module_utils.engine.cluster import Cluster, connect
 from ..module_utils.engine.credentials import Credentials, Source
 from ..module_utils.engine.errors import EngineError
-from ..module_utils.engine.manifests import Identity, describe
+from ..module_utils.engine.kinds import BUILT_IN
+from ..module_utils.engine.manifests import Identity, describe, identity
 from ..module_utils.engine.prune import Policy
 from ..module_utils.engine.render import Renderer, plain
+from ..module_utils.operations import releases
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -131,14 +134,22 @@ class ActionModule(ActionBase):
             policy=Policy(frozenset(args["prune_data"]), most=absent or args["prune_most"], sets=absent),
         )
         listener = tiers.Listener(progress.wrote, progress.pruned, progress.waits, progress.say)
-        result = tiers.apply_tier(
-            cluster,
-            ApplySet(args["tier"], args["namespace"]),
-            loaded,
-            options,
-            listener,
-            set if absent else lambda: self._elsewhere(args["namespace"], cluster),
-        )
+        failure = ""
+        try:
+            result = tiers.apply_tier(
+                cluster,
+                ApplySet(args["tier"], args["namespace"]),
+                loaded,
+                options,
+                listener,
+                set if absent else lambda: self._elsewhere(args["namespace"], cluster),
+            )
+        except EngineError as error:
+            failure = credentials.redact(error.message)
+            raise
+        finally:
+            if progress.changes and not self._task.check_mode:
+                self._record(args, variables, loaded, cluster, releases.Change(progress.changes, failure))
         for obj, reason in result.kept:
             progress.kept(obj, reason)
         answer: dict[str, Any] = {
@@ -150,6 +161,37 @@ class ActionModule(ActionBase):
         if self._task.diff:
             answer["diff"] = result.diffs()
         return answer
+
+    def _record(
+        self,
+        args: dict[str, Any],
+        variables: Variables,
+        loaded: tiers.Manifests,
+        cluster: Cluster,
+        change: releases.Change,
+    ) -> None:
+        """Record what this run changed as a part of its release, failed or not. No failure of its own."""
+        from ..module_utils.ansible.release import context  # noqa: PLC0415 - a run without a change pays nothing
+
+        host = str(variables.resolve("inventory_hostname")) if variables.defined("inventory_hostname") else ""
+        try:
+            references: list[dict[str, Any]] = []
+            if any(obj["kind"] == "Secret" for obj in loaded.objects):
+                described = self._credentials(args, variables, None)
+                references = self._load(args, variables, described, cluster).objects
+            ours = {key for key, source in loaded.sources.items() if source != "definition"} if self._own() else set()
+            objects = releases.by_reference(loaded.objects, references, lambda obj: identity(obj) in ours)
+            note = "teardown" if args["state"] == "absent" else ""
+            about = functools.partial(context, variables, cluster, host, note)
+            releases.record(cluster, args["namespace"], args["tier"], objects, change, about)
+        except EngineError as error:
+            if not _gone(cluster, args["namespace"]):
+                display.warning(f"The release could not be recorded: {error.message}")
+
+    def _own(self) -> bool:
+        """Whether the templates are this collection's: of those it is known which values are secret."""
+        role = self._role()
+        return role is not None and ROLES in role.resolve().parents
 
     def _load(
         self, args: dict[str, Any], variables: Variables, credentials: Credentials, cluster: Cluster | None
@@ -232,6 +274,12 @@ def _templates(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.yaml.j2"))
 
 
+def _gone(cluster: Cluster, namespace: str) -> bool:
+    """Whether the namespace went with this run: then there is nowhere to record anything."""
+    live = cluster.find(BUILT_IN["v1", "Namespace"], None, namespace)
+    return live is None or bool(live["metadata"].get("deletionTimestamp"))
+
+
 class Progress:
     """Lines for people while a tier is applied: what changed, and what is awaited."""
 
@@ -239,12 +287,16 @@ class Progress:
         self._tier = tier
         self._would = "would be " if check else ""
         self._next = time.monotonic() + WAIT_LINE_SECONDS / 5
+        # What changed, for the record of the release.
+        self.changes: list[str] = []
 
     def wrote(self, outcome: Outcome) -> None:
         if outcome.changed:
+            self.changes.append(f"{outcome.action} {describe(outcome.desired)}")
             display.display(f"  {self._tier}: {describe(outcome.desired)} {self._would}{outcome.action}")
 
     def pruned(self, obj: Mapping[str, Any]) -> None:
+        self.changes.append(f"pruned {describe(obj)}")
         display.display(f"  {self._tier}: {describe(obj)} {self._would}pruned")
 
     def kept(self, obj: Mapping[str, Any], reason: str) -> None:

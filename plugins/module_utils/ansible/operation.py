@@ -1,0 +1,79 @@
+"""What the actions of the operator's verbs share: connection, namespace, output and errors."""
+
+from __future__ import annotations
+
+import gc
+from abc import abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..engine.cluster import Cluster, connect
+from ..engine.errors import EngineError
+from ..engine.render import plain
+from .connection import CONNECTION_SPEC
+from .variables import Variables, preload
+
+ROLES = Path(__file__).parents[3] / "roles"
+SHARED_ROLE = ROLES / "platform"
+preload(ROLES)
+
+# Where a task leaves an option out, the shared role's variable says it.
+FALLBACK = {"namespace": "platform_namespace", "kubeconfig": "platform_kubeconfig", "context": "platform_context"}
+# A person waits for the answer: a server that is away is said so soon.
+PATIENCE_SECONDS = 3.0
+
+display = Display()
+
+
+class Operation(ActionBase):  # type: ignore[misc]
+    """An action on one cluster. Subclasses name their options in ``SPEC`` and do their work in ``operate``."""
+
+    SPEC: ClassVar[dict[str, Any]] = {}
+    _requires_connection = False
+    _supports_check_mode = True
+
+    @abstractmethod
+    def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
+        """Do the work; the task's result. Raises EngineError."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """See the documentation of the module of this name for options and return values."""
+        super().run(tmp, task_vars)
+        del tmp
+        gc.freeze()  # see the action apply
+        self.host = str((task_vars or {}).get("inventory_hostname", ""))
+        self.variables = Variables(self._templar, task_vars or {}, [SHARED_ROLE])
+        cluster: Cluster | None = None
+        try:
+            args = self._arguments()
+            cluster = connect(args, PATIENCE_SECONDS)
+            return self.operate(cluster, args)
+        except EngineError as error:
+            raise AnsibleActionFail(str(error)) from None
+        finally:
+            if cluster:
+                cluster.close()
+
+    def _arguments(self) -> dict[str, Any]:
+        for option, variable in FALLBACK.items():
+            if option not in self._task.args and self.variables.defined(variable):
+                value = self.variables.resolve(variable)
+                if value not in (None, ""):
+                    self._task.args[option] = value
+        spec = {"namespace": {"type": "str", "required": True}, **self.SPEC, **CONNECTION_SPEC}
+        _, checked = self.validate_argument_spec(argument_spec=spec)  # type: ignore[no-untyped-call]
+        arguments: dict[str, Any] = plain(checked)
+        return arguments
+
+    def say(self, lines: str | Iterable[str]) -> None:
+        """Show text to the user at once and in one piece, so that clusters of a fleet do not mix theirs."""
+        display.display(lines if isinstance(lines, str) else "\n".join(lines))
+
+    def warn(self, text: str) -> None:
+        """A line that must not be overlooked."""
+        display.warning(text)

@@ -1,0 +1,309 @@
+"""Releases: what each run that changed something left in the cluster, so that it can be compared and brought back.
+
+A release is a ConfigMap ``release-<n>``: who, when, from which revision, what changed. It refers, tier by tier, to the
+manifests that are in force after it. Those are Secrets named by their content, so that releases share what did not
+change; they hold names of credentials, never values. A run that changes nothing comes by none of this.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ..engine.cluster import Cluster
+from ..engine.errors import ApiError, EngineError
+from ..engine.kinds import BUILT_IN
+
+Object = dict[str, Any]
+
+# Of this run: made where plugins are imported, which is once and before Ansible forks its workers.
+RUN = secrets.token_hex(8)
+
+LABEL = "multi-agent.platform/release"
+MANIFESTS = "multi-agent.platform/manifests"
+CHUNKS = "multi-agent.platform/chunks"
+MANAGED = {"app.kubernetes.io/managed-by": "multi_agent.platform"}
+CONFIG_MAP = BUILT_IN["v1", "ConfigMap"]
+SECRET = BUILT_IN["v1", "Secret"]
+
+# Releases kept.
+HISTORY = 20
+# Names of changed objects kept with a release; a fleet's first run has thousands.
+NAMED = 100
+# Bytes of one Secret's data; the API allows 1 MiB (https://kubernetes.io/docs/concepts/configuration/secret/).
+CHUNK_BYTES = 900_000
+_ATTEMPTS = 10
+
+_REFERENCE = re.compile(r"credential:([a-z][a-z0-9_]*)")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Who runs what, as a release records it."""
+
+    by: str
+    inventory: str
+    cluster: str
+    revision: str
+    versions: Mapping[str, str]
+    note: str = ""
+
+
+@dataclass
+class Change:
+    """What a run did to one tier: lines such as ``configured Deployment agent-service``, and why it failed."""
+
+    objects: list[str]
+    failed: str = ""
+
+    def data(self) -> dict[str, Any]:
+        """As it is stored."""
+        counts: dict[str, int] = {}
+        for line in self.objects:
+            action = line.partition(" ")[0]
+            counts[action] = counts.get(action, 0) + 1
+        return {"counts": counts, "objects": sorted(self.objects)[:NAMED], "failed": self.failed}
+
+
+@dataclass
+class Release:
+    """One recorded release."""
+
+    number: int
+    body: Object = field(default_factory=dict)
+    resource_version: str = ""
+
+    @property
+    def tiers(self) -> dict[str, str]:
+        """Tier -> name of its manifests."""
+        found: dict[str, str] = self.body.get("tiers") or {}
+        return found
+
+    @property
+    def failed(self) -> bool:
+        return any(change.get("failed") for change in (self.body.get("changes") or {}).values())
+
+    def counts(self) -> dict[str, int]:
+        """How many objects were created, configured and so on, over all tiers."""
+        total: dict[str, int] = {}
+        for change in (self.body.get("changes") or {}).values():
+            for action, number in change["counts"].items():
+                total[action] = total.get(action, 0) + number
+        return total
+
+    def summary(self) -> str:
+        """``2 configured, 1 pruned``."""
+        return ", ".join(f"{number} {action}" for action, number in sorted(self.counts().items()))
+
+
+def load(cluster: Cluster, namespace: str) -> list[Release]:
+    """All releases, oldest first."""
+    found = []
+    for obj in cluster.list(CONFIG_MAP, namespace, labels=LABEL)[0]:
+        try:
+            body = json.loads(obj["data"]["release.json"])
+            number = int(obj["metadata"]["labels"][LABEL])
+        except (KeyError, TypeError, ValueError):
+            continue  # edited by hand beyond repair: history, not state
+        found.append(Release(number, body, obj["metadata"]["resourceVersion"]))
+    return sorted(found, key=lambda release: release.number)
+
+
+def one(releases: Iterable[Release], number: int) -> Release:
+    """The release of that number. Raises EngineError that says which there are."""
+    every = list(releases)
+    for release in every:
+        if release.number == number:
+            return release
+    have = f"There are {every[0].number} to {every[-1].number}" if every else "None is recorded yet"
+    raise EngineError(f"There is no release {number}.", f"{have}; `make releases` lists them.")
+
+
+# --- recording --------------------------------------------------------------------------------------------------------
+
+
+def record(
+    cluster: Cluster,
+    namespace: str,
+    tier: str,
+    objects: list[Object],
+    change: Change,
+    context: Callable[[], Context],
+    run: str = RUN,
+) -> int:
+    """Record that this run changed ``tier``, which now is ``objects``; the number of the release.
+
+    All tiers of a run are one release. ``context`` is asked once a release. Raises EngineError.
+    """
+    name = _store(cluster, namespace, tier, objects)
+    for _ in range(_ATTEMPTS):
+        releases = load(cluster, namespace)
+        last = releases[-1] if releases else Release(0)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        if last.body.get("run") == run:
+            release = last
+            release.body["updated"] = now
+        else:
+            about = context()
+            release = Release(last.number + 1)
+            release.body = {
+                "number": release.number,
+                "run": run,
+                "time": now,
+                "updated": now,
+                "by": about.by,
+                "inventory": about.inventory,
+                "cluster": about.cluster,
+                "revision": about.revision,
+                "versions": dict(about.versions),
+                "note": about.note,
+                "tiers": dict(last.tiers),
+                "changes": {},
+            }
+        release.body["tiers"][tier] = name
+        release.body["changes"][tier] = change.data()
+        if not objects:
+            del release.body["tiers"][tier]
+        if _write(cluster, namespace, release):
+            if release is not last:
+                _forget(cluster, namespace, [*releases, release])
+            return release.number
+    raise EngineError("The release could not be recorded: other runs recorded theirs all the time.", "")
+
+
+def _write(cluster: Cluster, namespace: str, release: Release) -> bool:
+    """False where another run was quicker."""
+    name = f"release-{release.number}"
+    obj: Object = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace, "labels": {**MANAGED, LABEL: str(release.number)}},
+        "data": {"release.json": json.dumps(release.body, indent=1)},
+    }
+    if not release.resource_version:
+        return cluster.create(CONFIG_MAP, obj, what=f"ConfigMap {name}") is not None
+    obj["metadata"]["resourceVersion"] = release.resource_version
+    try:
+        cluster.send("PUT", CONFIG_MAP.path(namespace, name), None, obj, None, f"ConfigMap {name}")
+    except ApiError as error:
+        if error.status in {404, 409}:
+            return False
+        raise
+    return True
+
+
+def _store(cluster: Cluster, namespace: str, tier: str, objects: list[Object]) -> str:
+    """Keep the manifests of a tier, unless they are there already; the name that they go by."""
+    text = json.dumps(objects, sort_keys=True, separators=(",", ":")).encode()
+    name = f"manifests-{tier}-{hashlib.sha256(text).hexdigest()[:16]}"
+    packed = gzip.compress(text, mtime=0)
+    chunks = [packed[start : start + CHUNK_BYTES] for start in range(0, len(packed), CHUNK_BYTES)]
+    # The first is written last: where it is, all are.
+    for number, chunk in reversed(list(enumerate(chunks))):
+        secret: Object = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": f"{name}-{number}" if number else name,
+                "namespace": namespace,
+                "labels": {**MANAGED, MANIFESTS: tier},
+                "annotations": {CHUNKS: str(len(chunks))},
+            },
+            "type": MANIFESTS,
+            "immutable": True,
+            "data": {"manifests.json.gz": base64.b64encode(chunk).decode()},
+        }
+        cluster.create(SECRET, secret, what=f"Secret {name}")
+    return name
+
+
+def _forget(cluster: Cluster, namespace: str, releases: list[Release]) -> None:
+    """Delete releases beyond the history, and manifests that no release refers to."""
+    old, kept = releases[:-HISTORY], releases[-HISTORY:]
+    if not old:
+        return
+    for release in old:
+        cluster.delete(CONFIG_MAP, namespace, f"release-{release.number}")
+    names = {name for release in kept for name in release.tiers.values()}
+    for secret in cluster.list(SECRET, namespace, labels=MANIFESTS)[0]:
+        name = secret["metadata"]["name"]
+        if not any(name == used or name.startswith(f"{used}-") for used in names):
+            cluster.delete(SECRET, namespace, name)
+
+
+# --- manifests --------------------------------------------------------------------------------------------------------
+
+
+def manifests(cluster: Cluster, namespace: str, release: Release, tier: str) -> list[Object]:
+    """The objects of ``tier`` in a release; Secrets hold references (see ``with_credentials``). Raises EngineError."""
+    name = release.tiers.get(tier)
+    if name is None:
+        return []
+    packed, number, chunks = b"", 0, 1
+    while number < chunks:
+        secret = cluster.find(SECRET, namespace, f"{name}-{number}" if number else name)
+        if secret is None:
+            raise EngineError(
+                f"Release {release.number} cannot be read: its Secret {name} is gone from namespace {namespace}.",
+                "Choose another release (`make releases`), or deploy from the git revision that it names.",
+            )
+        chunks = int((secret["metadata"].get("annotations") or {}).get(CHUNKS, 1))
+        packed += base64.b64decode(secret["data"]["manifests.json.gz"])
+        number += 1
+    try:
+        objects: list[Object] = json.loads(gzip.decompress(packed))
+    except (OSError, EOFError, ValueError) as error:
+        raise EngineError(
+            f"Release {release.number} cannot be read: Secret {name} does not hold manifests ({error}).",
+            "Choose another release, or deploy from the git revision that it names.",
+        ) from error
+    return objects
+
+
+def by_reference(
+    objects: Iterable[Object], references: Iterable[Object], own: Callable[[Object], bool]
+) -> list[Object]:
+    """``objects`` with each Secret as in ``references``, where the same templates were rendered without credentials.
+
+    Of Secrets that are not ``own`` (given as data, or by somebody else's template) only the names of the keys are kept:
+    nobody knows which of their values are secret.
+    """
+    plain = {obj["metadata"]["name"]: obj for obj in references if obj["kind"] == "Secret"}
+    kept = []
+    for obj in objects:
+        if obj["kind"] != "Secret":
+            kept.append(obj)
+        elif own(obj):
+            kept.append(plain[obj["metadata"]["name"]])
+        else:
+            kept.append({**obj, "data": dict.fromkeys(obj.get("data") or {})})
+    return kept
+
+
+def with_credentials(objects: Iterable[Object], credential: Callable[[str], str]) -> tuple[list[Object], list[Object]]:
+    """``objects`` with references replaced by values, and the Secrets for which that cannot be done."""
+    done, lacking = [], []
+    for obj in objects:
+        if obj["kind"] != "Secret":
+            done.append(obj)
+            continue
+        try:
+            done.append({**obj, "data": {key: _resolved(value, credential) for key, value in obj["data"].items()}})
+        except KeyError:
+            lacking.append(obj)
+    return done, lacking
+
+
+def _resolved(value: str | None, credential: Callable[[str], str]) -> str:
+    if value is None:
+        raise KeyError("not recorded")
+    text = base64.b64decode(value).decode()
+    return base64.b64encode(_REFERENCE.sub(lambda match: credential(match[1]), text).encode()).decode()
