@@ -8,6 +8,9 @@ import pytest
 
 from .manifests import Platform, platform
 
+# Not `app`, which Services select by: a probe can carry what policies see and get none of the traffic.
+OWN = "app.kubernetes.io/instance"
+
 Edge = tuple[str, str, int]  # app that calls, app that is called, port
 
 
@@ -16,11 +19,11 @@ def edges(p: Platform, direction: str) -> set[Edge]:
     side, peers = ("egress", "to") if direction == "egress" else ("ingress", "from")
     found: set[Edge] = set()
     for policy in p.of("NetworkPolicy").values():
-        own = policy["spec"]["podSelector"].get("matchLabels", {}).get("app")
+        own = policy["spec"]["podSelector"].get("matchLabels", {}).get(OWN)
         for rule in policy["spec"].get(side, []):
             for peer in rule[peers]:
                 if "podSelector" in peer and "namespaceSelector" not in peer:
-                    other = peer["podSelector"]["matchLabels"]["app"]
+                    other = peer["podSelector"]["matchLabels"][OWN]
                     pair = (own, other) if direction == "egress" else (other, own)
                     found |= {(*pair, port["port"]) for port in rule["ports"]}
     return found
@@ -30,7 +33,7 @@ def rules(p: Platform, side: str, peer_field: str) -> list[tuple[str, Any, list[
     """(app, peer, ports) of each peer of a kind."""
     return [
         (
-            policy["spec"]["podSelector"].get("matchLabels", {}).get("app", "*"),
+            policy["spec"]["podSelector"].get("matchLabels", {}).get(OWN, "*"),
             peer[peer_field],
             [x["port"] for x in rule["ports"]],
         )
@@ -66,10 +69,10 @@ def test_every_policy_and_peer_selects_pods_and_ports_that_these_declare(platfor
         selector = policy["spec"]["podSelector"].get("matchLabels")
         assert selector is None or platform.selected(selector), name
     for _, callee, port in edges(platform, "ingress"):
-        (pod,) = platform.selected({"app": callee})
+        (pod,) = platform.selected({OWN: callee})
         assert port in pod.ports.values(), (callee, port)
     for caller, _, _ in edges(platform, "ingress"):
-        assert platform.selected({"app": caller}), caller
+        assert platform.selected({OWN: caller}), caller
 
 
 def test_every_pod_has_a_policy_of_its_own_both_ways(platform: Platform) -> None:
