@@ -40,6 +40,7 @@ ENVIRONMENT = {
     "impersonate_user": "K8S_AUTH_IMPERSONATE_USER",
     "impersonate_groups": "K8S_AUTH_IMPERSONATE_GROUPS",
 }
+_CHECK_WITH_KUBECTL = "Check that `kubectl get ns` works with the same kubeconfig and context."
 PROXY_HEADERS = ("proxy_basic_auth", "basic_auth", "user_agent")
 
 
@@ -131,7 +132,7 @@ def _file(option: str, path: Any) -> bytes:
 def _override(connection: Connection, options: Mapping[str, Any]) -> None:
     if options.get("host"):
         connection.server = str(options["host"])
-    if not urlsplit(connection.server).scheme:
+    if "://" not in connection.server:
         connection.server = f"https://{connection.server}"
     if "validate_certs" in options:
         connection.verify = options["validate_certs"]
@@ -227,8 +228,23 @@ def _from_kubeconfig(kubeconfig: Any, context: str | None, env: Mapping[str, str
     ctx = _named(config, "contexts", "context", chosen, source)
     cluster = _named(config, "clusters", "cluster", str(ctx.get("cluster")), source)
     user = _named(config, "users", "user", str(ctx["user"]), source) if ctx.get("user") else {}
+    whole_source = f"{source}, context {chosen}"
     if "exec" in user or "auth-provider" in user:
-        return _official(config if isinstance(kubeconfig, Mapping) else source, chosen, f"{source}, context {chosen}")
+        connection = _official(config if isinstance(kubeconfig, Mapping) else source, chosen, whole_source)
+        if not (connection.client_cert or connection.authorization()):
+            # The client only logs why its program failed.
+            raise ConfigurationError(f"{whole_source}: its login program gives no credential.", _CHECK_WITH_KUBECTL)
+    else:
+        connection = _fixed(cluster, user, base, whole_source)
+    if user.get("as"):
+        connection.headers["Impersonate-User"] = str(user["as"])
+    if user.get("as-groups"):
+        connection.headers["Impersonate-Group"] = "\n".join(user["as-groups"])
+    return connection
+
+
+def _fixed(cluster: Mapping[str, Any], user: Mapping[str, Any], base: Path, source: str) -> Connection:
+    """From a cluster and a user whose credentials stand in the kubeconfig or in files."""
     connection = Connection(
         server=str(cluster.get("server") or ""),
         ca=_material(cluster, "certificate-authority", base),
@@ -237,21 +253,17 @@ def _from_kubeconfig(kubeconfig: Any, context: str | None, env: Mapping[str, str
         verify=not cluster.get("insecure-skip-tls-verify", False),
         tls_server_name=cluster.get("tls-server-name"),
         proxy=cluster.get("proxy-url"),
-        source=f"{source}, context {chosen}",
+        source=source,
     )
     if user.get("token"):
         bearer = _bearer(str(user["token"]))
         connection.authorization = lambda: bearer
     elif user.get("tokenFile"):
         token_file = base / str(user["tokenFile"])
-        connection.authorization = lambda: _bearer(token_file.read_text().strip())
+        connection.authorization = lambda: _bearer(_file("tokenFile", token_file).decode().strip())
     elif user.get("username"):
         basic = _basic(str(user["username"]), str(user.get("password", "")))
         connection.authorization = lambda: basic
-    if user.get("as"):
-        connection.headers["Impersonate-User"] = str(user["as"])
-    if user.get("as-groups"):
-        connection.headers["Impersonate-Group"] = "\n".join(user["as-groups"])
     return connection
 
 
@@ -283,7 +295,12 @@ def _named(config: Mapping[str, Any], section: str, key: str, name: str, source:
 
 def _material(entry: Mapping[str, Any], name: str, base: Path) -> bytes | None:
     if entry.get(f"{name}-data"):
-        return base64.b64decode(str(entry[f"{name}-data"]))
+        try:
+            return base64.b64decode("".join(str(entry[f"{name}-data"]).split()), validate=True)
+        except ValueError:
+            raise ConfigurationError(
+                f"kubeconfig: {name}-data is not base64.", "Check the file with `kubectl config view --raw`."
+            ) from None
     if entry.get(name):
         return _file(name, base / str(entry[name]))
     return None
@@ -306,9 +323,7 @@ def _official(config: Any, context: str | None, source: str) -> Connection:
         else:
             loader.load_kube_config(config, context=context, client_configuration=configuration)
     except Exception as error:
-        raise ConfigurationError(
-            f"{source}: {error}", "Check that `kubectl get ns` works with the same kubeconfig and context."
-        ) from error
+        raise ConfigurationError(f"{source}: {error}", _CHECK_WITH_KUBECTL) from error
     cert = configuration.cert_file and _file("client_cert", configuration.cert_file)
     return Connection(
         server=configuration.host,
@@ -318,6 +333,7 @@ def _official(config: Any, context: str | None, source: str) -> Connection:
         verify=configuration.verify_ssl,
         tls_server_name=configuration.tls_server_name,
         proxy=configuration.proxy,
-        authorization=lambda: configuration.get_api_key_with_prefix("authorization"),
+        # Its name until release 36 is the second.
+        authorization=lambda: configuration.get_api_key_with_prefix("BearerToken", "authorization"),
         source=source,
     )
