@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,6 +66,9 @@ class Transport:
             options["ssl_context"] = context
             if connection.tls_server_name:
                 options["server_hostname"] = options["assert_hostname"] = connection.tls_server_name
+        if not connection.verify:
+            # The user said so; and a filter around each request would leak between threads.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._pool: urllib3.PoolManager = (
             urllib3.ProxyManager(connection.proxy, proxy_headers=connection.proxy_headers, **options)
             if connection.proxy
@@ -101,17 +103,15 @@ class Transport:
             all_headers[name] = value
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds or READ_SECONDS)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
-                return self._pool.request(
-                    method,
-                    url,
-                    body=body,
-                    headers=all_headers,
-                    timeout=timeout,
-                    preload_content=not stream,
-                    redirect=False,
-                )
+            return self._pool.request(
+                method,
+                url,
+                body=body,
+                headers=all_headers,
+                timeout=timeout,
+                preload_content=not stream,
+                redirect=False,
+            )
         except urllib3.exceptions.SSLError as error:
             raise Untrusted(_plain(error)) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
