@@ -16,8 +16,9 @@ Object = dict[str, Any]
 Identity = tuple[str, str, str, str]  # group, kind, namespace, name
 
 # RFC 1123 subdomain, which is what most kinds ask of metadata.name.
-_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 # RBAC and a few others allow any path segment.
+_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[^/%]+")
 _FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
 
@@ -77,9 +78,8 @@ def parse(text: str, source: str) -> list[Object]:
 def _excerpt(text: str, line: int) -> str:
     """The rendered line, unless it may hold a credential."""
     lines = text.splitlines()
-    before = "\n".join(lines[: line + 1])
-    document = before.rpartition("\n---")[2]
-    if line >= len(lines) or re.search(r"^kind:\s*Secret\s*$", document, re.MULTILINE):
+    # What is broken may also be the part that says where a Secret begins: one anywhere in the text is enough.
+    if line >= len(lines) or re.search(r"""kind["']?\s*:\s*["']?Secret\b""", text):
         return ""
     return f" There: {lines[line].strip()[:120]}"
 
@@ -137,10 +137,16 @@ def _check(obj: Object, source: str) -> None:
         raise InvalidManifest(f"{source}: a {obj['kind']} has no metadata.name.", "Server-side apply needs a name.")
     if not isinstance(name, str):
         raise InvalidManifest(f"{source}: metadata.name of a {obj['kind']} is {name!r}, not a string.", "Quote it.")
-    if obj["kind"] not in _FREE_NAMES and not _NAME.match(name):
+    if obj["kind"] in _FREE_NAMES:
+        if not _SEGMENT.fullmatch(name):
+            raise InvalidManifest(
+                f"{source}: metadata.name {name!r} of a {obj['kind']} cannot be part of a path.",
+                "Leave out '/' and '%'.",
+            )
+    elif not _NAME.fullmatch(name):
         raise InvalidManifest(
             f"{source}: metadata.name {name!r} of a {obj['kind']} is not a DNS name.",
-            "Use lower case letters, digits, '-' and '.', and begin and end with a letter or digit.",
+            "Use at most 253 lower case letters, digits, '-' and '.'; begin and end with a letter or digit.",
         )
     for part in ("labels", "annotations"):
         for key, value in (metadata.get(part) or {}).items():
