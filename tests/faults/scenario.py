@@ -94,10 +94,10 @@ def _cron(number: int) -> Object:
     return {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": {"template": {"spec": spec}}}}
 
 
-def run(kubeconfig: Path, namespace: str, number: int, **how: Any) -> Run:
+def run(kubeconfig: Path, namespace: str, number: int, patience: float = 10, **how: Any) -> Run:
     """Apply a version of the tier, as a run of the playbook would."""
     options: dict[str, Any] = {"lock_seconds": 30, "wait_seconds": 0} | how
-    return Engine(kubeconfig, namespace, TIER, patience=10).apply(version(number), **options)
+    return Engine(kubeconfig, namespace, TIER, patience=patience).apply(version(number), **options)
 
 
 if __name__ == "__main__":
