@@ -46,7 +46,7 @@ options:
       - Jinja templates below the C(templates) folder of the role (or of the play where there is no role). Every
         C(*.yaml.j2) directly in it by default.
       - A template sees every variable that it names, the filters of ansible.builtin and of this collection, and the
-        functions C(credential(name)) and C(checksum(value, ...)). C({% import %}) finds shared macros in
+        functions C(credential) (a name) and C(checksum) (values). C({% import %}) finds shared macros in
         C(roles/platform/templates) too.
     type: list
     elements: str
