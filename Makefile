@@ -13,7 +13,7 @@ to_cluster := $(if $(filter local,$(ENV))$(filter command line,$(origin CLUSTER_
 playbook := $(to_cluster) $(bin)/ansible-playbook -i inventories/$(ENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster up deploy plan render status test lint down clean
+.PHONY: help setup cluster up deploy plan render status test lint docs down clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: setup ## Lint, unit tests, tests on an embedded cluster, Molecule
 
 lint: setup ## Check style and types
 	@$(bin)/python -m tools.checks lint
+
+docs: setup ## Write docs/reference anew
+	@$(bin)/python -m tools.docs
 
 down: setup ## Delete the cluster CLUSTER_NAME with all its data
 	@$(cluster) delete
