@@ -14,6 +14,7 @@ from .cluster import Cluster
 from .errors import EngineError
 from .kinds import BUILT_IN
 from .manifests import describe
+from .transport import Disconnected, Untrusted
 
 Object = dict[str, Any]
 
@@ -63,7 +64,8 @@ class Diagnosis:
 
     cluster: Cluster
     clock: Any = time.monotonic
-    _since: dict[tuple[str, str], float] = field(default_factory=dict)
+    # Object -> where and reason of a finding -> when it was first seen.
+    _since: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
 
     def fatal(self, obj: Object) -> list[Finding]:
         """What makes waiting for ``obj`` pointless, empty while it may still succeed. Never raises."""
@@ -73,14 +75,21 @@ class Diagnosis:
             return []
         now = self.clock()
         final = []
+        self._forget(obj, findings)
         for finding in findings:
             patience = _PATIENCE.get(finding.reason)
             if patience is None:
                 continue
-            first = self._since.setdefault((finding.where, finding.reason), now)
+            first = self._since.setdefault(describe(obj), {}).setdefault((finding.where, finding.reason), now)
             if now - first >= patience and not (finding.reason == "CrashLoopBackOff" and _restarts(finding) < _CRASHES):
                 final.append(finding)
         return final
+
+    def _forget(self, obj: Object, findings: Iterable[Finding]) -> None:
+        """What has passed is borne anew, should it come back."""
+        still = {(finding.where, finding.reason) for finding in findings}
+        known = self._since.get(describe(obj), {})
+        self._since[describe(obj)] = {key: since for key, since in known.items() if key in still}
 
     def findings(self, obj: Object) -> list[Finding]:
         """What is wrong with the pods of ``obj`` or with making them."""
@@ -152,7 +161,10 @@ class Diagnosis:
         path = POD.path(namespace, finding.pod["metadata"]["name"]) + "/log"
         for previous in ("true", "false") if finding.reason == "CrashLoopBackOff" else ("false",):
             query = {"container": finding.container, "tailLines": LOG_LINES, "previous": previous}
-            response = self.cluster.transport.request("GET", path, query)
+            try:
+                response = self.cluster.transport.request("GET", path, query)
+            except (Disconnected, Untrusted):
+                return []
             if response.status == 200 and response.data.strip():
                 return response.data.decode("utf-8", "replace").strip().splitlines()[-LOG_LINES:]
         return []

@@ -21,6 +21,7 @@ WATCH_SECONDS = 30.0
 # How often the pods below are looked at for a reason to give up.
 DIAGNOSE_SECONDS = 2.0
 RESUME_SECONDS = 0.5
+_DELETED = Readiness(State.FAILED, "was deleted by somebody else while it was awaited")
 
 
 def awaited(obj: Object) -> bool:
@@ -140,6 +141,7 @@ class Waiter:
             try:
                 items, version = self._cluster.list(kind, namespace, labels=labels)
                 self._update(items)
+                self._missing(kind, namespace, items)
                 while not self._stopped and self._has_pending(kind, namespace):
                     version = self._watch(kind, namespace, version)
                 return
@@ -147,6 +149,7 @@ class Waiter:
                 if error.status not in {410, 429} and error.status < 500:
                     self._give_up(kind, namespace, error)
                     return
+                time.sleep(RESUME_SECONDS)
             except EngineError as error:
                 self._give_up(kind, namespace, error)
                 return
@@ -169,7 +172,11 @@ class Waiter:
 
     def _has_pending(self, kind: Kind, namespace: str | None) -> bool:
         with self._change:
-            return any(key[1] == kind.kind and key[2] == (namespace or "") for key in self._pending())
+            return bool(self._pending_of(kind, namespace))
+
+    def _pending_of(self, kind: Kind, namespace: str | None) -> list[Identity]:
+        where = (kind.group, kind.kind, namespace or "")
+        return [key for key in self._pending() if key[:3] == where]
 
     def _update(self, objects: Iterable[Object]) -> None:
         with self._change:
@@ -181,14 +188,20 @@ class Waiter:
     def _gone(self, obj: Object) -> None:
         with self._change:
             if identity(obj) in self._state:
-                self._state[identity(obj)] = Readiness(
-                    State.FAILED, "was deleted by somebody else while it was awaited"
-                )
+                self._state[identity(obj)] = _DELETED
+            self._change.notify_all()
+
+    def _missing(self, kind: Kind, namespace: str | None, items: Iterable[Object]) -> None:
+        """What a list lacks was deleted while nobody watched."""
+        there = {identity(obj) for obj in items}
+        with self._change:
+            for key in self._pending_of(kind, namespace):
+                if key not in there:
+                    self._state[key] = _DELETED
             self._change.notify_all()
 
     def _give_up(self, kind: Kind, namespace: str | None, error: EngineError) -> None:
         with self._change:
-            for key in self._pending():
-                if key[1] == kind.kind and key[2] == (namespace or ""):
-                    self._state[key] = Readiness(State.FAILED, error.message)
+            for key in self._pending_of(kind, namespace):
+                self._state[key] = Readiness(State.FAILED, error.message)
             self._change.notify_all()
