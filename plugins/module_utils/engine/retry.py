@@ -17,6 +17,8 @@ PATIENCE_SECONDS = 60.0
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
+# A server-side apply of a field that the schema does not have, or of another type, is answered with 500 all the same.
+_SCHEMA = "failed to create typed patch object"
 
 
 def passes_by_itself(error: ApiError, method: str) -> bool:
@@ -25,6 +27,8 @@ def passes_by_itself(error: ApiError, method: str) -> bool:
     409: a quota's usage moved under parallel creates, or the object changed while the server merged; but a field
     conflict stays. 500 includes webhooks that cannot be reached yet and a change of the etcd leader.
     """
+    if error.status == 500 and _SCHEMA in error.server_message:
+        return False
     if error.status in TRANSIENT:
         return True
     if error.status == 409:
