@@ -27,6 +27,7 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
         ),
         (error(500, "etcdserver: leader changed"), "PATCH", True),
         (error(500, 'failed calling webhook "x": connect: connection refused'), "PATCH", True),
+        (error(500, "failed to create typed patch object (ns/x): .spec.replica: field not declared"), "PATCH", False),
         (error(409, "quota", kind="resourcequotas"), "PATCH", True),
         (error(409, MODIFIED), "PATCH", True),
         (error(409, "Apply failed with 1 conflict", "Conflict", **CONFLICT), "PATCH", False),

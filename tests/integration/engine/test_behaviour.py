@@ -1,0 +1,250 @@
+"""Check mode, conflicts, refusals and company: what a run does in a cluster where others work too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine import diff
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applier import Failures
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.conflicts import FieldConflict
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError, InvalidManifest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.immutable import ImmutableField
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.kinds import BUILT_IN, DISCOVERY
+
+from ..conftest import Cluster
+from . import objects
+from .objects import make, selector
+from .support import Engine, Object
+
+pytestmark = pytest.mark.cluster
+
+
+def deployment(name: str = "web", image: str = objects.IMAGE, **fields: Any) -> Object:
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": image}]}}
+    return make("apps/v1", "Deployment", name, spec={"selector": selector(name), "template": template, **fields})
+
+
+def test_table_of_kinds_agrees_with_the_server(engine: Engine) -> None:
+    cluster = engine.connect()
+    served: dict[tuple[str, str], tuple[str, bool]] = {}
+    for path in ("/api", "/apis"):
+        _, answer = cluster.send("GET", path, headers={"Accept": DISCOVERY})
+        for group in answer["items"]:
+            name = group["metadata"].get("name", "")
+            for version in group["versions"]:
+                api_version = f"{name}/{version['version']}" if name else version["version"]
+                for resource in version["resources"]:
+                    kind = resource["responseKind"]["kind"]
+                    served[api_version, kind] = (resource["resource"], resource["scope"] == "Namespaced")
+    assert {key: (kind.plural, kind.namespaced) for key, kind in BUILT_IN.items()} == {
+        key: served.get(key) for key in BUILT_IN
+    }
+
+
+# --- check mode -------------------------------------------------------------------------------------------------------
+
+
+def test_check_mode_plans_what_a_run_does_and_writes_nothing(cluster: Cluster, engine: Engine) -> None:
+    wanted = objects.namespaced()
+    plan = engine.apply(wanted, check=True, show_before=True)
+    assert set(plan.actions.values()) == {"created"}
+    assert [obj for obj in cluster.get("--namespace", engine.namespace, "deploy,sts,svc,pvc,role,lease")["items"]] == []
+    done = engine.apply(wanted)
+    assert done.actions == plan.actions
+    assert engine.apply(wanted, check=True).actions == dict.fromkeys(plan.actions, "unchanged")
+
+
+def test_check_mode_where_not_even_the_namespace_exists(cluster: Cluster, engine: Engine) -> None:
+    name = f"{engine.namespace}-new"
+    elsewhere = Engine(engine.kubeconfig, name)
+    wanted = [make("v1", "Namespace", name), *objects.namespaced()]
+    plan = elsewhere.apply(wanted, check=True, show_before=True)
+    assert set(plan.actions.values()) == {"created"}
+    assert len(plan.result.diffs()) == len(wanted)
+    assert cluster.kubectl("get", "namespace", name, "--ignore-not-found") == ""
+
+
+def test_check_mode_of_a_definition_and_its_object(cluster: Cluster, engine: Engine) -> None:
+    wanted = objects.cluster_wide(engine.namespace)
+    assert set(engine.apply(wanted, check=True).actions.values()) == {"created"}
+    assert engine.namespace not in cluster.kubectl("get", "crd", "--output=name")
+
+
+def test_a_missing_namespace_is_named(engine: Engine) -> None:
+    with pytest.raises(EngineError, match=r"Namespace nowhere does not exist") as caught:
+        Engine(engine.kubeconfig, "nowhere").apply([make("v1", "ConfigMap", "x")])
+    assert "--tags namespace" in caught.value.remedy
+
+
+def test_diff_shows_the_change_and_no_secret(engine: Engine) -> None:
+    def secret(value: str) -> list[Object]:
+        return [make("v1", "Secret", "s", stringData={"token": value, "same": "constant-value"}), deployment()]
+
+    engine.apply(secret("first-secret-value"))
+    run = engine.apply(secret("second-secret-value"), check=True, show_before=True)
+    assert run.actions == {"Secret s": "configured", "Deployment web": "unchanged"}
+    (shown,) = run.result.diffs()
+    text = json.dumps(shown)
+    for value in ("first-secret-value", "second-secret-value", "constant-value", "Zmlyc3Q", "c2Vjb25k", "Y29uc3Rh"):
+        assert value not in text
+    assert f"{diff.MASK} (old)" in shown["before"]
+    assert f"{diff.MASK} (new)" in shown["after"]
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def test_all_refusals_of_a_wave_are_in_one_report(engine: Engine) -> None:
+    broken = [deployment("good"), deployment("bad", replicas=-1), deployment("worse", image="")]
+    with pytest.raises(Failures) as caught:
+        engine.apply(broken)
+    text = str(caught.value)
+    assert text.startswith("2 objects were refused:")
+    assert "Deployment bad (definition)" in text
+    assert "spec.replicas" in text
+    assert "Deployment worse (definition)" in text
+    assert "spec.template.spec.containers[0].image: Required value" in text
+    assert engine.apply([deployment("good")]).result.changed is False
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (deployment(replica=3), ["Deployment web (definition)", ".spec.replica", "field not declared in schema"]),
+        (deployment(replicas="three"), ["Deployment web (definition)", "replicas"]),
+        (make("v1", "Service", "s", spec={"ports": [{"port": 99999}]}), ["Service s", "spec.ports[0].port", "65535"]),
+        (make("v1", "ConfigMap", "c", data={"a b": "c"}), ["ConfigMap c", "a b"]),
+    ],
+)
+def test_a_refusal_names_object_field_and_reason(engine: Engine, broken: Object, words: list[str]) -> None:
+    with pytest.raises(EngineError) as caught:
+        engine.apply([broken])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_an_unknown_kind_is_named(engine: Engine) -> None:
+    with pytest.raises(InvalidManifest, match=r"Widget w.*the server does not serve Widget of none.example.test/v1"):
+        engine.apply([make("none.example.test/v1", "Widget", "w")])
+
+
+def test_an_immutable_field_is_named_with_both_values(engine: Engine) -> None:
+    engine.apply([deployment()])
+    other = deployment()
+    other["spec"]["selector"] = {"matchLabels": {"app": "other"}}
+    other["spec"]["template"]["metadata"]["labels"] = {"app": "other"}
+    with pytest.raises(ImmutableField, match=r"(?s)Deployment web.*spec.selector: is .*web.*, wanted .*other"):
+        engine.apply([other])
+
+
+def test_a_job_is_made_anew(engine: Engine) -> None:
+    def job(command: str) -> Object:
+        container = {"name": "main", "image": objects.IMAGE, "command": [command]}
+        spec = {"suspend": True, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+        return make("batch/v1", "Job", "migrate", spec=spec)
+
+    engine.apply([job("one")])
+    assert engine.apply([job("two")], check=True).actions == {"Job migrate": "recreated"}
+    assert engine.apply([job("two")]).actions == {"Job migrate": "recreated"}
+    assert engine.apply([job("two")]).writes == []
+
+
+# --- others in the cluster --------------------------------------------------------------------------------------------
+
+
+def test_replicas_of_an_autoscaler_are_left_alone(cluster: Cluster, engine: Engine) -> None:
+    wanted = [deployment()]
+    engine.apply(wanted)
+    cluster.kubectl("--namespace", engine.namespace, "scale", "deployment/web", "--replicas=3")
+    assert engine.apply(wanted).writes == []
+    changed = [deployment(image="registry.example.test/app:2")]
+    assert engine.apply(changed).actions == {"Deployment web": "configured"}
+    live = cluster.get("--namespace", engine.namespace, "deployment", "web")
+    assert live["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize("tool", ["edit", "replace", "apply", "patch"])
+def test_what_kubectl_changed_is_taken_back(cluster: Cluster, engine: Engine, tool: str) -> None:
+    wanted = [make("v1", "ConfigMap", "c", data={"a": "ours"})]
+    engine.apply(wanted)
+    within = ("--namespace", engine.namespace)
+    theirs = make("v1", "ConfigMap", "c", data={"a": "theirs"})
+    theirs["metadata"]["namespace"] = engine.namespace
+    if tool in {"edit", "patch"}:
+        patch = '{"data":{"a":"theirs"}}'
+        cluster.kubectl(*within, "patch", "configmap", "c", f"--field-manager=kubectl-{tool}", "--patch", patch)
+    elif tool == "replace":
+        live = cluster.get(*within, "configmap", "c")
+        cluster.kubectl(*within, "replace", "--filename=-", objects=[live | {"data": {"a": "theirs"}}])
+    else:
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", objects=[theirs])
+    assert engine.apply(wanted).actions == {"ConfigMap c": "configured"}
+    assert cluster.get(*within, "configmap", "c")["data"] == {"a": "ours"}
+
+
+def test_a_controllers_field_is_not_fought_over(cluster: Cluster, engine: Engine) -> None:
+    engine.apply([make("v1", "ConfigMap", "c", data={"a": "ours", "b": "ours"})])
+    theirs = make("v1", "ConfigMap", "c", data={"a": "theirs"})
+    theirs["metadata"]["namespace"] = engine.namespace
+    arguments = ("apply", "--server-side", "--force-conflicts", "--field-manager=operator", "--filename=-")
+    cluster.kubectl(*arguments, objects=[theirs])
+    wanted = [make("v1", "ConfigMap", "c", data={"a": "ours", "b": "ours"})]
+    with pytest.raises(FieldConflict) as caught:
+        engine.apply(wanted)
+    text = str(caught.value)
+    assert "ConfigMap c (definition): another manager owns fields" in text
+    assert "operator owns since 20" in text
+    assert ".data.a" in text
+    assert "force_conflicts" in text
+    assert engine.apply([make("v1", "ConfigMap", "c", data={"b": "ours"})]).actions == {"ConfigMap c": "configured"}
+    assert engine.apply(wanted, force_conflicts=True).actions == {"ConfigMap c": "configured"}
+    assert cluster.get("--namespace", engine.namespace, "configmap", "c")["data"]["a"] == "ours"
+
+
+def test_controllers_objects_with_our_labels_are_not_pruned(cluster: Cluster, engine: Engine) -> None:
+    """The EndpointSlices of a Service bear its labels, ours among them, and are in no inventory."""
+    service = make("v1", "Service", "s", spec={"selector": {"app": "x"}, "ports": [{"port": 80}]})
+    slice_ = next(obj for obj in objects.network() if obj["kind"] == "EndpointSlice")
+    engine.apply([service, slice_])
+    cluster.kubectl(
+        *("--namespace", engine.namespace, "wait", "--for=create", "endpointslice"),
+        *("--selector=kubernetes.io/service-name=s", "--timeout=30s"),
+    )
+    assert engine.apply([service, slice_]).writes == []
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_runs_at_once(cluster: Cluster, engine: Engine, same: bool) -> None:
+    """Both succeed, one after the other, and what is there is one of the two, whole."""
+
+    def tier(version: int) -> list[Object]:
+        names = [f"both-{n}" for n in range(6)] + [f"only-{version}-{n}" for n in range(2)]
+        return [make("v1", "ConfigMap", name, data={"version": str(version)}) for name in names]
+
+    wanted = [tier(0), tier(0 if same else 1)]
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda objs: engine.apply(objs, lock_seconds=60), wanted))
+    assert any(run.result.changed for run in runs)
+    live = [obj for obj in cluster.get("--namespace", engine.namespace, "configmap")["items"] if "data" in obj]
+    found = {obj["metadata"]["name"]: obj["data"]["version"] for obj in live if "version" in obj["data"]}
+    assert found in [{obj["metadata"]["name"]: obj["data"]["version"] for obj in objs} for objs in wanted]
+    last = next(objs for objs in wanted if {obj["metadata"]["name"] for obj in objs} == set(found))
+    assert engine.apply(last).writes == []
+
+
+def test_a_run_that_finds_another_at_work_says_who(engine: Engine, cluster_scope: Callable[..., None]) -> None:
+    held = make(
+        "coordination.k8s.io/v1",
+        "Lease",
+        "applyset-test",
+        spec={"holderIdentity": "jane@bastion", "leaseDurationSeconds": 3600, "renewTime": "2026-01-01T00:00:00.0Z"},
+    )
+    held["metadata"]["namespace"] = engine.namespace
+    cluster = engine.connect()
+    cluster.create(BUILT_IN["coordination.k8s.io/v1", "Lease"], held)
+    with pytest.raises(EngineError, match=r"Another run works on tier test in namespace .*: jane@bastion"):
+        engine.apply([make("v1", "ConfigMap", "x")], lock_seconds=0)

@@ -1,0 +1,144 @@
+"""What keeps an object from being ready, how long that is borne, and what a report tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.transport import Disconnected
+
+from .fakes import FakeCluster, make, status_error
+from .imports import diagnosis
+
+
+def deployment(**fields: Any) -> dict[str, Any]:
+    return make("apps/v1", "Deployment", "web", spec={"selector": {"matchLabels": {"app": "web"}}}, **fields)
+
+
+def pod(**status: Any) -> dict[str, Any]:
+    return make("v1", "Pod", "web-1", metadata={"labels": {"app": "web"}}, status=status)
+
+
+def waiting(reason: str, message: str = "", restarts: int = 5, **more: Any) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"containerStatuses": [{"name": "main", "state": state, "restartCount": restarts, **more}]}
+
+
+def unschedulable() -> dict[str, Any]:
+    message = "0/3 nodes are available: insufficient cpu"
+    return {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("status", "patience", "words"),
+    [
+        (waiting("InvalidImageName", "bad"), 0, "Pod web-1, container main: InvalidImageName: bad"),
+        (waiting("ImagePullBackOff", "no such image"), 30, "ImagePullBackOff: no such image"),
+        (waiting("ErrImagePull"), 30, "ErrImagePull"),
+        (waiting("CreateContainerConfigError", 'secret "x" not found'), 20, 'secret "x" not found'),
+        (
+            waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 3}}),
+            10,
+            "CrashLoopBackOff: last exit code 3",
+        ),
+        (unschedulable(), 60, "Pod web-1: Unschedulable: 0/3 nodes"),
+    ],
+)
+def test_patience(status: dict[str, Any], patience: float, words: str) -> None:
+    clock = Clock()
+    look = diagnosis.Diagnosis(FakeCluster(pod(**status)), clock)  # type: ignore[arg-type]
+    first = look.fatal(deployment())
+    assert bool(first) is (patience == 0)
+    clock.now += max(patience - 1, 0)
+    assert bool(look.fatal(deployment())) is (patience == 0)
+    clock.now += 1
+    (finding,) = look.fatal(deployment())
+    assert words in str(finding)
+
+
+def test_what_cures_itself_is_forgotten() -> None:
+    clock, sick, well = Clock(), pod(**unschedulable()), pod()
+    cluster = FakeCluster(sick)
+    look = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]
+    assert look.fatal(deployment()) == []
+    cluster.objects = [well]
+    clock.now += 59
+    assert look.fatal(deployment()) == []
+    cluster.objects = [sick]
+    clock.now += 1
+    assert look.fatal(deployment()) == []  # a new spell, borne anew
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        waiting("ContainerCreating"),
+        waiting("PodInitializing"),
+        waiting("CrashLoopBackOff", restarts=2),
+        {"containerStatuses": [{"name": "main", "state": {"running": {}}, "ready": False}]},
+        waiting("ImagePullBackOff") | {"conditions": [{"type": "Ready", "status": "True"}]},
+        waiting("ImagePullBackOff") | {"phase": "Succeeded"},
+    ],
+)
+def test_what_may_still_succeed(status: dict[str, Any]) -> None:
+    clock = Clock()
+    look = diagnosis.Diagnosis(FakeCluster(pod(**status)), clock)  # type: ignore[arg-type]
+    for _ in range(10):
+        assert look.fatal(deployment()) == []
+        clock.now += 60
+
+
+def test_quota_is_borne_for_a_while() -> None:
+    clock = Clock()
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: q"}
+    obj = deployment(status={"conditions": [condition]})
+    look = diagnosis.Diagnosis(FakeCluster(), clock)  # type: ignore[arg-type]
+    assert look.fatal(obj) == []
+    clock.now += 20
+    assert [str(finding) for finding in look.fatal(obj)] == ["Deployment web: FailedCreate: exceeded quota: q"]
+
+
+def _event(message: str, kind: str, name: str, when: str) -> dict[str, Any]:
+    about = {"kind": kind, "name": name}
+    return make("v1", "Event", when, involvedObject=about, reason="Failed", message=message, lastTimestamp=when)
+
+
+def test_report() -> None:
+    crash = pod(**waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 1}}))
+    events = [
+        _event("of the pod", "Pod", "web-1", "2026-01-01T00:00:03Z"),
+        _event("of the set", "ReplicaSet", "web-abc", "2026-01-01T00:00:02Z"),
+        _event("of another", "Pod", "webber-1", "2026-01-01T00:00:01Z"),
+    ]
+    cluster = FakeCluster(crash, *events)
+    cluster.logs["main/true"] = "\n".join(f"line {number}" for number in range(30))
+    lines = diagnosis.Diagnosis(cluster).report(deployment(), "0 of 1 pods are available")  # type: ignore[arg-type]
+    text = "\n".join(lines)
+    assert lines[0] == "Deployment web: 0 of 1 pods are available"
+    assert "Pod web-1, container main: CrashLoopBackOff: last exit code 1" in text
+    assert text.index("of the set") < text.index("of the pod")
+    assert "of another" not in text
+    assert "last log of web-1/main:" in text
+    assert "line 29" in text
+    assert "line 19" not in text
+
+
+@pytest.mark.parametrize("failure", [status_error(403, "may not list"), Disconnected(OSError("gone"))], ids=repr)
+def test_a_report_never_fails(failure: Exception) -> None:
+    cluster = FakeCluster(pod(**waiting("CrashLoopBackOff")))
+    look = diagnosis.Diagnosis(cluster)  # type: ignore[arg-type]
+    cluster.logs["main/true"] = "x"
+    if isinstance(failure, Disconnected):
+        cluster.transport.request = lambda *_, **__: (_ for _ in ()).throw(failure)
+    else:
+        cluster.failing = failure
+    assert look.report(deployment(), "waits")[0] == "Deployment web: waits"
+    assert look.fatal(deployment()) == []

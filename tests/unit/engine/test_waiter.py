@@ -1,0 +1,160 @@
+"""The wait, against a cluster that is a script."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .fakes import FakeCluster, make, status_error
+from .imports import applyset, errors, waiter
+
+
+def deployment(available: int = 0, name: str = "web", **metadata: Any) -> dict[str, Any]:
+    status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": available}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": name}}}
+    return make("apps/v1", "Deployment", name, metadata={"generation": 1, **metadata}, spec=spec, status=status)
+
+
+def wait(cluster: FakeCluster, *objects: dict[str, Any], timeout: float = 5, **how: Any) -> None:
+    applied = applyset.ApplySet("t", "ns")
+    waiter.Waiter(cluster, applied, timeout, **how).wait(objects or cluster.objects)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiter, "RESUME_SECONDS", 0.01)
+    monkeypatch.setattr(waiter, "DIAGNOSE_SECONDS", 0.05)
+
+
+def test_what_is_ready_or_never_awaited_sends_nothing() -> None:
+    cluster = FakeCluster(deployment(1), make("v1", "ConfigMap", "c"))
+    wait(cluster)
+    assert (cluster.lists, cluster.watches) == ([], [])
+
+
+def test_a_watch_brings_it_and_progress_tells() -> None:
+    cluster = FakeCluster(deployment(0))
+    told: list[tuple[int, int, dict[str, str]]] = []
+
+    def events() -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "BOOKMARK", {"kind": "Deployment", "metadata": {"resourceVersion": "150"}}
+        deadline = time.monotonic() + 5
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield "MODIFIED", deployment(1, resourceVersion="151")
+
+    cluster.streams = [events]
+    wait(cluster, progress=lambda done, total, waiting: told.append((done, total, dict(waiting))))
+    assert told[0] == (0, 1, {"Deployment web": "0 of 1 pods are available"})
+    assert told[-1] == (1, 1, {})
+
+
+def test_a_cut_stream_resumes_at_the_last_bookmark() -> None:
+    cluster = FakeCluster(deployment(0))
+    bookmark = {"kind": "Deployment", "metadata": {"resourceVersion": "150"}}
+    cluster.streams = [
+        lambda: iter([("BOOKMARK", bookmark)]),
+        lambda: iter([]),
+        lambda: iter([("MODIFIED", deployment(1))]),
+    ]
+    wait(cluster)
+    assert cluster.watches == ["100", "150", "150"]
+    assert cluster.lists.count("Deployment") == 1
+
+
+@pytest.mark.parametrize("code", [410, 429, 500, 503])
+def test_a_refused_watch_begins_anew_with_a_list(code: int) -> None:
+    cluster = FakeCluster(deployment(0))
+
+    def refused() -> Iterator[tuple[str, dict[str, Any]]]:
+        raise status_error(code)
+        yield
+
+    cluster.streams = [refused, refused, lambda: iter([("MODIFIED", deployment(1))])]
+    wait(cluster)
+    assert cluster.lists.count("Deployment") == 3
+
+
+def test_a_watch_that_is_always_refused_is_no_storm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiter, "RESUME_SECONDS", 0.2)
+    cluster = FakeCluster(deployment(0))
+
+    def refused() -> Iterator[tuple[str, dict[str, Any]]]:
+        raise status_error(500)
+        yield
+
+    cluster.streams = [refused] * 100000
+    with pytest.raises(errors.WaitFailed):
+        wait(cluster, timeout=1)
+    assert len(cluster.watches) < 12
+
+
+def test_ready_by_the_time_of_the_list() -> None:
+    cluster = FakeCluster(deployment(1))
+    wait(cluster, deployment(0))
+    assert cluster.watches == []
+
+
+def test_what_may_not_be_read_is_given_up_at_once() -> None:
+    cluster = FakeCluster(deployment(0))
+    cluster.failing = status_error(403, "may not list deployments")
+    with pytest.raises(errors.WaitFailed, match="may not list deployments"):
+        wait(cluster, timeout=60)
+
+
+def test_a_failure_ends_the_wait_early() -> None:
+    cluster = FakeCluster(deployment(0), deployment(0, "other"))
+    failed = deployment(0)
+    failed["status"]["conditions"] = [
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "too slow"}
+    ]
+    cluster.streams = [lambda: iter([("MODIFIED", failed)])]
+    started = time.monotonic()
+    with pytest.raises(errors.WaitFailed) as caught:
+        wait(cluster, timeout=60)
+    assert time.monotonic() - started < 5
+    text = str(caught.value)
+    assert text.startswith("Deployment web: cannot become ready.")
+    assert "ProgressDeadlineExceeded: too slow" in text
+    assert "(1 more objects were still awaited)" in text
+
+
+def test_a_fatal_finding_ends_the_wait_early() -> None:
+    state = {"waiting": {"reason": "InvalidImageName", "message": "couldn't parse image"}}
+    pod = make("v1", "Pod", "web-1", status={"containerStatuses": [{"name": "main", "state": state}]})
+    cluster = FakeCluster(deployment(0), pod)
+    with pytest.raises(errors.WaitFailed, match="container main: InvalidImageName: couldn't parse image"):
+        wait(cluster, deployment(0), timeout=60)
+
+
+@pytest.mark.parametrize("how", ["event", "list"])
+def test_what_somebody_deletes_is_told_at_once(how: str) -> None:
+    cluster = FakeCluster(deployment(0))
+    if how == "event":
+        cluster.streams = [lambda: iter([("DELETED", deployment(0))])]
+    else:
+        cluster.objects = []  # gone between the apply and the list
+    with pytest.raises(errors.WaitFailed, match="was deleted by somebody else"):
+        wait(cluster, deployment(0), timeout=20)
+
+
+def test_timeout_reports_what_is_awaited() -> None:
+    cluster = FakeCluster(deployment(0))
+    with pytest.raises(errors.WaitFailed) as caught:
+        wait(cluster, timeout=0.3)
+    assert "Deployment web: not ready after 0 s." in str(caught.value)
+    assert "0 of 1 pods are available" in str(caught.value)
+    assert "run again" in caught.value.remedy
+
+
+def test_threads_end_with_the_wait() -> None:
+    before = threading.active_count()
+    cluster = FakeCluster(deployment(0))
+    cluster.streams = [lambda: iter([("MODIFIED", deployment(1))])]
+    wait(cluster)
+    time.sleep(0.2)
+    assert threading.active_count() <= before
