@@ -20,4 +20,4 @@ for name, keys in SETTINGS.items():
     for key, variable in keys.items():
         if match := re.search(rf"^\s*{key}:\s*\"?([^\"\n]+)\"?\s*$", text, re.MULTILINE):
             os.environ[variable] = match[1]
-os.execv(sys.executable, [sys.executable, "/qdrant.py"])
+os.execv(sys.executable, [sys.executable, "/qdrant.py"])  # noqa: S606 - the server takes over this process

@@ -1,0 +1,121 @@
+"""Controller side of ``multi_agent.platform.verify``: from Ansible's task to the verification and back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.engine.cluster import connect
+from ..module_utils.engine.errors import EngineError
+from ..module_utils.engine.render import plain
+from ..module_utils.verify import edge
+from ..module_utils.verify.probes import Image
+from ..module_utils.verify.report import summary, write_junit
+from ..module_utils.verify.verification import Target, verify
+
+SPEC: dict[str, Any] = {
+    "catalogue": {"type": "dict", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "hosts": {"type": "dict", "required": True},
+    "image": {"type": "str", "required": True},
+    "image_pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
+    "image_pull_secrets": {"type": "list", "elements": "str", "default": []},
+    "outside_namespace": {"type": "str", "default": "default"},
+    "metadata_address": {"type": "str", "default": "169.254.169.254:80"},
+    "internet_address": {"type": "str", "default": "1.1.1.1:443"},
+    "route_kind": {"type": "str", "choices": ["Ingress", "HTTPRoute"], "default": "Ingress"},
+    "tls_secret": {"type": "str", "default": ""},
+    "edge_addresses": {"type": "dict", "default": {}},
+    "certificate_days": {"type": "int", "default": 14},
+    "patience": {"type": "int", "default": 90},
+    "junit": {"type": "path", "default": ""},
+    **CONNECTION_SPEC,
+}
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Asks the live platform and reports; makes probe pods and removes them."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """See the module's documentation for options and return values."""
+        super().run(tmp, task_vars)
+        del tmp
+        if self._task.check_mode:
+            return {"skipped": True, "msg": "Probe pods are not made in check mode."}
+        _, checked = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
+        args: dict[str, Any] = plain(checked)
+        host = str((task_vars or {}).get("inventory_hostname", "platform"))
+        try:
+            with _terminable():
+                cluster = connect(args)
+                try:
+                    result = verify(cluster, _target(args), lambda text: display.display(f"  verify: {text}"))
+                finally:
+                    cluster.close()
+        except EngineError as error:
+            raise AnsibleActionFail(str(error)) from None
+        for line in result.table():
+            display.display(f"  {line}".rstrip())
+        if args["junit"]:
+            write_junit(Path(args["junit"]), host, result.checks, result.seconds)
+        text = summary(result.checks, result.seconds)
+        answer: dict[str, Any] = {
+            "changed": False,
+            "msg": text,
+            "checks": [
+                {
+                    "group": c.group,
+                    "name": c.name,
+                    "outcome": str(c.outcome),
+                    "message": c.message,
+                    "seconds": c.seconds,
+                }
+                for c in result.checks
+            ],
+        }
+        if result.failures:
+            findings = "\n".join(f"{check.group}: {check.name}: {check.message}" for check in result.failures)
+            answer |= {"failed": True, "msg": f"{text}\n{findings}"}
+        return answer
+
+
+def _target(args: dict[str, Any]) -> Target:
+    return Target(
+        catalogue=args["catalogue"],
+        namespace=args["namespace"],
+        hosts=args["hosts"],
+        image=Image(args["image"], args["image_pull_policy"], tuple(args["image_pull_secrets"])),
+        outside_namespace=args["outside_namespace"],
+        metadata_address=args["metadata_address"],
+        internet_address=args["internet_address"],
+        route=edge.Route(args["route_kind"], args["tls_secret"], args["edge_addresses"], args["certificate_days"]),
+        patience=args["patience"],
+    )
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Leave by an exception when told to end, so that the probes are removed on the way out."""
+
+    def leave(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Asks a live platform whether it does what its catalogue says, and reports the answers."""
