@@ -45,6 +45,7 @@ def test() -> list[Stage]:
         _pytest("unit"),
         Stage("cluster programs", (sys.executable, "-m", "tools.cluster", "programs")),
         _pytest("integration"),
+        _pytest("faults"),
         _molecule("default"),
         *([_molecule("kind", _kind_obstacle())] if (ROOT / "molecule" / "kind").exists() else []),
     ]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import ansible_runner
+import ansible_runner  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -81,6 +81,7 @@ def environment() -> dict[str, str]:
 def write_project(folder: Path, tasks: list[dict[str, Any]], **variables: Any) -> Path:
     (folder / "templates").mkdir(parents=True, exist_ok=True)
     (folder / "templates" / "things.yaml.j2").write_text(TEMPLATE)
+    variables |= {"ansible_python_interpreter": sys.executable}
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables, "tasks": tasks}
     file = folder / "play.yml"
     file.write_text(yaml.safe_dump([play]))
@@ -106,9 +107,8 @@ def test_twelve_steps_and_absence(kubeconfig: Path, namespace: str, tmp_path: Pa
                 }
             )
     results = ", ".join(f"step_{number}" for number in range(len(tasks)))
-    tasks.append(
-        {"ansible.builtin.copy": {"content": f"{{{{ [{results}] | to_json }}}}", "dest": str(tmp_path / "out")}}
-    )
+    content = f"{{{{ [{results}] | to_json }}}}"
+    tasks.append({"ansible.builtin.copy": {"content": content, "dest": str(tmp_path / "out"), "mode": "0600"}})
     play = write_project(tmp_path, tasks)
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "--diff", str(play)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
@@ -148,7 +148,8 @@ def test_secret_values_are_nowhere(
     show = {"ansible.builtin.debug": {"var": "result"}}
     write_project(project, [{"multi_agent.platform.apply": apply, "register": "result"}, show])
     (project / "templates" / "secret.yaml.j2").write_text(
-        "apiVersion: v1\nkind: Secret\nmetadata: {name: consumer, annotations: {sum: {{ checksum(credential('api_key')) }}}}\n"
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: consumer\n"
+        "  annotations: {sum: {{ checksum(credential('api_key')) }}}\n"
         "type: {{ kind_of_secret }}\nstringData:\n"
         "  {{ key }}: {{ credential('jwt_secret') | to_json }}\n  API_KEY: {{ credential('api_key') | to_json }}\n"
     )
