@@ -13,7 +13,7 @@ to_cluster := $(if $(filter local,$(ENV))$(filter command line,$(origin CLUSTER_
 playbook := $(to_cluster) $(bin)/ansible-playbook -i inventories/$(ENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster up deploy plan render status test lint docs down clean
+.PHONY: help setup cluster up deploy plan render status test faults lint docs down clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ status: setup ## Show what runs on the clusters of ENV
 
 test: setup ## Lint, unit tests, tests on an embedded cluster, Molecule
 	@$(bin)/python -m tools.checks test
+
+faults: setup ## Play FAULTS_SCHEDULES=300 random schedules of faults against the engine
+	@FAULTS_SCHEDULES=$${FAULTS_SCHEDULES:-300} ENGINE_TEST_ROUNDS=$${ENGINE_TEST_ROUNDS:-60} \
+		$(bin)/python -m pytest --quiet tests/faults tests/integration/engine/test_drift.py
 
 lint: setup ## Check style and types
 	@$(bin)/python -m tools.checks lint
