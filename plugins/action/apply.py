@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,18 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils.ansible import roles
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.filters import Filters
+from ..module_utils.ansible.progress import Progress
 from ..module_utils.ansible.variables import Variables, preload
 from ..module_utils.engine import tier as tiers
-from ..module_utils.engine.applier import Outcome
 from ..module_utils.engine.applyset import ApplySet
 from ..module_utils.engine.cluster import Cluster, connect
 from ..module_utils.engine.credentials import Credentials, Source
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.kinds import BUILT_IN
-from ..module_utils.engine.manifests import Identity, describe, identity
+from ..module_utils.engine.manifests import Identity, identity
 from ..module_utils.engine.prune import Policy
 from ..module_utils.engine.render import Renderer, plain
 from ..module_utils.operations import releases
@@ -70,9 +69,6 @@ CREDENTIALS = "__platform_credentials"
 ROLES = Path(__file__).parents[2] / "roles"
 SHARED_TEMPLATES = ROLES / "platform" / "templates"
 preload(ROLES)
-# A line about a wait at most this often.
-WAIT_LINE_SECONDS = 10.0
-
 display = Display()
 
 
@@ -133,7 +129,6 @@ class ActionModule(ActionBase):
             prune=absent or args["prune"],
             policy=Policy(frozenset(args["prune_data"]), most=absent or args["prune_most"], sets=absent),
         )
-        listener = tiers.Listener(progress.wrote, progress.pruned, progress.waits, progress.say)
         failure = ""
         try:
             result = tiers.apply_tier(
@@ -141,7 +136,7 @@ class ActionModule(ActionBase):
                 ApplySet(args["tier"], args["namespace"]),
                 loaded,
                 options,
-                listener,
+                progress.listener(),
                 set if absent else lambda: self._elsewhere(args["namespace"], cluster),
             )
         except EngineError as error:
@@ -191,7 +186,7 @@ class ActionModule(ActionBase):
     def _own(self) -> bool:
         """Whether the templates are this collection's: of those it is known which values are secret."""
         role = self._role()
-        return role is not None and ROLES in role.resolve().parents
+        return role is not None and ROLES.resolve() in role.resolve().parents
 
     def _load(
         self, args: dict[str, Any], variables: Variables, credentials: Credentials, cluster: Cluster | None
@@ -199,7 +194,7 @@ class ActionModule(ActionBase):
         folder = self._templates_folder()
         names = args["templates"]
         if names is None:
-            names = _templates(folder)
+            names = roles.templates(folder.parent)
         return tiers.load(
             Renderer([folder, SHARED_TEMPLATES], Filters(), {"credential": credentials.get}),
             names,
@@ -216,24 +211,14 @@ class ActionModule(ActionBase):
         Their templates are rendered for names only, with their defaults where the play does not have them.
         """
         role = self._role()
-        siblings = (
-            [r for r in sorted(role.parent.iterdir()) if r != role and _templates(r / "templates")] if role else []
-        )
-        available = self._templar.available_variables
-        missing: dict[str, Any] = {}
-        for sibling in siblings:
-            for part in ("defaults", "vars"):
-                file = sibling / part / "main.yml"
-                if file.is_file():
-                    missing.update(self._loader.load_from_file(str(file)) or {})
-        templar = self._templar.copy_with_new_env(available_variables={**missing, **available})
+        siblings = [sibling for sibling in roles.tier_roles(role.parent) if sibling != role] if role else []
+        templar = roles.with_defaults(self._templar, self._loader, siblings)
         found: set[Identity] = set()
         for sibling in siblings:
-            variables = Variables(templar, templar.available_variables, [sibling, SHARED_TEMPLATES.parent])
-            folder = sibling / "templates"
-            renderer = Renderer([folder, SHARED_TEMPLATES], Filters(), {"credential": str})
+            variables = roles.variables_of(templar, sibling, SHARED_TEMPLATES.parent)
+            renderer = Renderer([sibling / "templates", SHARED_TEMPLATES], Filters(), {"credential": str})
             namespaced = tiers.namespaced_by(cluster)
-            names = _templates(folder)
+            names = roles.templates(sibling)
             loaded = tiers.load(renderer, names, variables.resolve, variables.defined, [], namespace, namespaced)
             found |= loaded.sources.keys()
         return found
@@ -270,47 +255,7 @@ class ActionModule(ActionBase):
         return [*([role] if role else []), SHARED_TEMPLATES.parent]
 
 
-def _templates(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("*.yaml.j2"))
-
-
 def _gone(cluster: Cluster, namespace: str) -> bool:
     """Whether the namespace went with this run: then there is nowhere to record anything."""
     live = cluster.find(BUILT_IN["v1", "Namespace"], None, namespace)
     return live is None or bool(live["metadata"].get("deletionTimestamp"))
-
-
-class Progress:
-    """Lines for people while a tier is applied: what changed, and what is awaited."""
-
-    def __init__(self, tier: str, check: bool) -> None:
-        self._tier = tier
-        self._would = "would be " if check else ""
-        self._next = time.monotonic() + WAIT_LINE_SECONDS / 5
-        # What changed, for the record of the release.
-        self.changes: list[str] = []
-
-    def wrote(self, outcome: Outcome) -> None:
-        if outcome.changed:
-            self.changes.append(f"{outcome.action} {describe(outcome.desired)}")
-            display.display(f"  {self._tier}: {describe(outcome.desired)} {self._would}{outcome.action}")
-
-    def pruned(self, obj: Mapping[str, Any]) -> None:
-        self.changes.append(f"pruned {describe(obj)}")
-        display.display(f"  {self._tier}: {describe(obj)} {self._would}pruned")
-
-    def kept(self, obj: Mapping[str, Any], reason: str) -> None:
-        name = f"{obj['kind']}/{obj['metadata']['name']}"
-        display.display(f"  {self._tier}: {describe(obj)} kept: it {reason} (platform_prune_data: [{name}] lets it go)")
-
-    def say(self, line: str) -> None:
-        display.display(f"  {line}")
-
-    def waits(self, done: int, total: int, waiting: Mapping[str, str]) -> None:
-        now = time.monotonic()
-        if not waiting or now < self._next:
-            return
-        self._next = now + WAIT_LINE_SECONDS
-        first = [f"{name} ({message})" for name, message in sorted(waiting.items())[:3]]
-        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-        display.display(f"  {self._tier}: {done} of {total} ready, waiting for {', '.join(first)}{more}")

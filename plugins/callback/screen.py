@@ -27,6 +27,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "multi_agent.platform.screen"
 
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Warnings only: what a task has to say it said itself."""
+        self._handle_warnings(_outcome(result))
+
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """The message of a task that failed, after the name of its cluster."""
         if not ignore_errors:
@@ -41,7 +45,13 @@ class CallbackModule(CallbackBase):
         self._display.display("error: no cluster of the inventory was chosen; check --limit.", stderr=True)
 
     def _fail(self, result: Any) -> None:
-        outcome = result.result if hasattr(result, "result") else result._result
+        outcome = _outcome(result)
+        self._handle_warnings(outcome)
         host = result.host if hasattr(result, "host") else result._host
         message = str(outcome.get("msg") or "failed without a message")
         self._display.display(f"{host.get_name()}: error: {message}", stderr=True)
+
+
+def _outcome(result: Any) -> Any:
+    """The task's result; ansible-core 2.20 names it anew."""
+    return result.result if hasattr(result, "result") else result._result

@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 3.0
 display = Display()
 
 
-class Operation(ActionBase):  # type: ignore[misc]
+class Operation(ActionBase):
     """An action on one cluster. Subclasses name their options in ``SPEC`` and do their work in ``operate``."""
 
     SPEC: ClassVar[dict[str, Any]] = {}
@@ -70,10 +70,15 @@ class Operation(ActionBase):  # type: ignore[misc]
         arguments: dict[str, Any] = plain(checked)
         return arguments
 
+    def secret(self) -> str:
+        """Name of the Secret that credentials are read from."""
+        name = "platform_existing_secret"
+        return str((self.variables.resolve(name) if self.variables.defined(name) else "") or "platform-credentials")
+
     def say(self, lines: str | Iterable[str]) -> None:
         """Show text to the user at once and in one piece, so that clusters of a fleet do not mix theirs."""
         display.display(lines if isinstance(lines, str) else "\n".join(lines))
 
     def warn(self, text: str) -> None:
-        """A line that must not be overlooked."""
-        display.warning(text)
+        """A line that must not be overlooked, among the others (Ansible's own warnings come after the task)."""
+        display.display(f"Warning: {text}")

@@ -288,8 +288,10 @@ def by_reference(
     return kept
 
 
-def with_credentials(objects: Iterable[Object], credential: Callable[[str], str]) -> tuple[list[Object], list[Object]]:
-    """``objects`` with references replaced by values, and the Secrets for which that cannot be done."""
+def with_credentials(
+    objects: Iterable[Object], credential: Callable[[str], str]
+) -> tuple[list[Object], list[tuple[Object, str]]]:
+    """``objects`` with references replaced by values, and the Secrets that cannot be completed, with the reason."""
     done, lacking = [], []
     for obj in objects:
         if obj["kind"] != "Secret":
@@ -297,13 +299,15 @@ def with_credentials(objects: Iterable[Object], credential: Callable[[str], str]
             continue
         try:
             done.append({**obj, "data": {key: _resolved(value, credential) for key, value in obj["data"].items()}})
-        except KeyError:
-            lacking.append(obj)
+        except KeyError as error:
+            name = error.args[0]
+            reason = f"the credential {name} is no longer there" if name else "its values are not on record"
+            lacking.append((obj, reason))
     return done, lacking
 
 
 def _resolved(value: str | None, credential: Callable[[str], str]) -> str:
     if value is None:
-        raise KeyError("not recorded")
+        raise KeyError("")
     text = base64.b64decode(value).decode()
     return base64.b64encode(_REFERENCE.sub(lambda match: credential(match[1]), text).encode()).decode()

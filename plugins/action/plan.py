@@ -1,0 +1,119 @@
+"""Controller side of ``multi_agent.platform.plan``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+
+from ..module_utils.ansible import roles
+from ..module_utils.ansible.filters import Filters
+from ..module_utils.ansible.operation import ROLES, SHARED_ROLE, Operation
+from ..module_utils.engine import tier as tiers
+from ..module_utils.engine.applyset import ApplySet
+from ..module_utils.engine.cluster import Cluster
+from ..module_utils.engine.credentials import Credentials, Source
+from ..module_utils.engine.errors import EngineError
+from ..module_utils.engine.prune import Policy
+from ..module_utils.engine.render import Renderer
+from ..module_utils.operations import cluster_view, report
+from ..module_utils.operations.plan import Plan
+
+
+class ActionModule(Operation):
+    """Says what a run would change, tier by tier, all tiers at once."""
+
+    SPEC: ClassVar[dict[str, Any]] = {
+        "tiers": {"type": "list", "elements": "str", "required": True},
+        "json_file": {"type": "path"},
+        "markdown_file": {"type": "path"},
+        "fail_on_changes": {"type": "bool", "default": False},
+    }
+
+    def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
+        """Render every tier, ask the server by dry run, print and write the plan."""
+        namespace = args["namespace"]
+        folders = {role.name: role for role in roles.tier_roles(ROLES)}
+        templar = roles.with_defaults(self._templar, self._loader, folders.values())
+        credentials = Credentials(self._source, self._given, cluster, namespace, check=True, writes=True)
+        try:
+            # Every tier is rendered, chosen or not: what moved to another tier is not to be pruned.
+            loaded = {name: self._load(folders[name], templar, credentials, cluster, namespace) for name in folders}
+            chosen = self._chosen(args["tiers"])
+            policy = Policy(
+                frozenset(self._setting("platform_prune_data", [])),
+                most=bool(self._setting("platform_prune_most", False)),
+            )
+            options = tiers.Options(
+                check=True,
+                show_before=True,
+                force_conflicts=bool(self._setting("platform_force_conflicts", False)),
+                prune=bool(self._setting("platform_prune", True)),
+                policy=policy,
+            )
+
+            def job(name: str) -> Callable[[], tiers.Result]:
+                others = {key for other, found in loaded.items() if other != name for key in found.sources}
+                return partial(
+                    tiers.apply_tier,
+                    cluster,
+                    ApplySet(name, namespace),
+                    loaded[name],
+                    options,
+                    tiers.Listener(),
+                    lambda: others,
+                )
+
+            results = cluster_view.at_once({name: job(name) for name in chosen})
+        except EngineError as error:
+            raise AnsibleActionFail(credentials.redact(str(error))) from None
+        plan = Plan(self.host, cluster.connection.server, namespace, results)
+        self.say(plan.text())
+        if args["json_file"]:
+            report.write(args["json_file"], plan.data())
+        if args["markdown_file"]:
+            report.write(args["markdown_file"], plan.markdown())
+        failed = plan.changed and args["fail_on_changes"]
+        return {
+            "changed": plan.changed,
+            "failed": failed,
+            "msg": f"A run would change the cluster: {plan.summary()}." if failed else plan.summary(),
+            "plan": plan.data(),
+        }
+
+    def _chosen(self, every: list[str]) -> list[str]:
+        """The tiers that --tags and --skip-tags leave, in the order of the run."""
+        tags = {str(tag) for tag in self._play_value("ansible_run_tags")}
+        skipped = {str(tag) for tag in self._play_value("ansible_skip_tags")}
+        named = [tier for tier in every if tier in tags] or every
+        return [tier for tier in named if tier not in skipped]
+
+    def _play_value(self, name: str) -> list[Any]:
+        value = self.variables.resolve(name) if self.variables.defined(name) else []
+        return list(value or [])
+
+    def _setting(self, name: str, default: Any) -> Any:
+        return self.variables.resolve(name) if self.variables.defined(name) else default
+
+    def _load(
+        self, role: Any, templar: Any, credentials: Credentials, cluster: Cluster, namespace: str
+    ) -> tiers.Manifests:
+        variables = roles.variables_of(templar, role, SHARED_ROLE)
+        return tiers.load(
+            Renderer([role / "templates", SHARED_ROLE / "templates"], Filters(), {"credential": credentials.get}),
+            roles.templates(role),
+            variables.resolve,
+            variables.defined,
+            [],
+            namespace,
+            tiers.namespaced_by(cluster),
+        )
+
+    def _source(self) -> Source:
+        return Source.of(self.variables.resolve("__platform_credentials"))
+
+    def _given(self, name: str) -> dict[str, str]:
+        values = self._setting(name, {})
+        return {key: str(value) for key, value in (values or {}).items() if value not in (None, "")}

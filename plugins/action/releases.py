@@ -1,0 +1,34 @@
+"""Controller side of ``multi_agent.platform.releases``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from ..module_utils.ansible.operation import Operation
+from ..module_utils.engine.cluster import Cluster
+from ..module_utils.operations import history, releases
+
+
+class ActionModule(Operation):
+    """Lists releases, shows one, or compares two."""
+
+    SPEC: ClassVar[dict[str, Any]] = {"show": {"type": "int"}, "diff": {"type": "list", "elements": "int"}}
+
+    def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
+        """Read and print."""
+        namespace, now = args["namespace"], datetime.now(UTC)
+        every = releases.load(cluster, namespace)
+        if args["diff"]:
+            # One number: against the last release.
+            old, new = (
+                releases.one(every, number) for number in (args["diff"] + [every[-1].number if every else 0])[:2]
+            )
+            self.say(history.compare(cluster, namespace, old, new))
+        elif args["show"] is not None:
+            self.say(history.details(releases.one(every, args["show"]), now))
+        elif every:
+            self.say([f"Releases of cluster {self.host}, namespace {namespace}", *history.listing(every, now)])
+        else:
+            self.say(f"No release is recorded in namespace {namespace} of cluster {self.host}: run site.yml.")
+        return {"changed": False, "releases": [release.body for release in every]}

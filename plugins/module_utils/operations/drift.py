@@ -1,0 +1,147 @@
+"""What somebody changed behind our back: the cluster against the manifests of the last release.
+
+Not against the inventory, which may be ahead of the cluster on purpose; that is what plan tells.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..engine.applier import CREATED, Applier, Outcome
+from ..engine.applyset import ApplySet
+from ..engine.cluster import Cluster
+from ..engine.compare import INPUT_HASH
+from ..engine.diff import MASK, clean
+from ..engine.errors import ApiError, EngineError
+from ..engine.manifests import describe
+from . import releases
+from .cluster_view import SECRET, at_once
+from .fields import Field, Writer, differences, latest, shown, writer_of, writers
+from .screen import age
+
+Object = dict[str, Any]
+
+# Controllers write to objects all the time; they are nobody behind our back.
+CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that is not as declared, and who wrote it, where the server knows."""
+
+    field: Field
+    writer: Writer | None
+
+    def line(self) -> str:
+        """For people: path, both values, who and when."""
+        who = f" ({self.writer.manager}, {age(self.writer.time)} ago)" if self.writer else ""
+        return f"{self.field.path}: declared {shown(self.field.wanted)}, is {shown(self.field.found)}{who}"
+
+    def data(self) -> dict[str, Any]:
+        """As a result of a task."""
+        return {
+            "path": self.field.path,
+            "declared": self.field.wanted,
+            "found": self.field.found,
+            "manager": self.writer.manager if self.writer else "",
+            "time": self.writer.time if self.writer else "",
+        }
+
+
+@dataclass
+class Drifted:
+    """One object that is not as declared; ``deleted`` where it is gone."""
+
+    tier: str
+    obj: Object
+    deleted: bool = False
+    changes: list[Change] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        head = f"{self.tier}: {describe(self.obj)}"
+        if self.deleted:
+            return [f"{head} was deleted"]
+        return [head, *(f"    {change.line()}" for change in self.changes)]
+
+    def data(self) -> dict[str, Any]:
+        """As a result of a task."""
+        return {
+            "tier": self.tier,
+            "kind": self.obj["kind"],
+            "name": self.obj["metadata"]["name"],
+            "deleted": self.deleted,
+            "changes": [change.data() for change in self.changes],
+        }
+
+
+def credentials(cluster: Cluster, namespace: str, secret: str) -> Callable[[str], str]:
+    """Looks credentials up in the live Secret, read once; KeyError where it has none of that name."""
+    live = cluster.find(SECRET, namespace, secret)
+    values = {key: base64.b64decode(value).decode() for key, value in ((live or {}).get("data") or {}).items()}
+    return values.__getitem__
+
+
+def find(
+    cluster: Cluster, namespace: str, release: releases.Release, credential: Callable[[str], str]
+) -> list[Drifted]:
+    """Everything that is not as ``release`` left it. Writes nothing (dry run). Raises EngineError."""
+
+    def job(tier: str) -> Callable[[], list[Drifted]]:
+        return lambda: _tier(cluster, namespace, release, tier, credential)
+
+    found = at_once({tier: job(tier) for tier in release.tiers})
+    return [drifted for tier in release.tiers for drifted in found[tier]]
+
+
+def _tier(
+    cluster: Cluster, namespace: str, release: releases.Release, tier: str, credential: Callable[[str], str]
+) -> list[Drifted]:
+    objects, _ = releases.with_credentials(releases.manifests(cluster, namespace, release, tier), credential)
+    applier = Applier(cluster, ApplySet(tier, namespace), check=True)
+    try:
+        outcomes = applier.run(objects)
+    except ApiError as error:
+        if error.status == 403:
+            raise EngineError(f"Drift cannot be told: {error.message}", "It takes a dry run of patch.") from error
+        raise
+    return [_drifted(cluster, tier, outcome) for outcome in outcomes if outcome.changed]
+
+
+def _drifted(cluster: Cluster, tier: str, outcome: Outcome) -> Drifted:
+    desired = outcome.desired
+    if outcome.action == CREATED:
+        return Drifted(tier, desired, deleted=True)
+    kind = cluster.kinds.find(desired["apiVersion"], desired["kind"])
+    metadata = desired["metadata"]
+    live = cluster.find(kind, metadata.get("namespace"), metadata["name"]) if kind else None
+    if live is None:
+        return Drifted(tier, desired, deleted=True)
+    known = writers(live)
+    result = Drifted(tier, desired)
+    for difference in differences(comparable(outcome.after or desired), comparable(live)):
+        # A removed field has no owner any more.
+        who = writer_of(difference.path, known) or latest(known, CONTROLLERS)
+        result.changes.append(Change(_masked(difference, desired["kind"]), who))
+    return result
+
+
+def comparable(obj: Object) -> Object:
+    """What somebody declared of an object, without book-keeping: fit for comparing."""
+    cleaned = clean(obj)
+    annotations = (cleaned["metadata"].get("annotations") or {}).copy()
+    annotations.pop(INPUT_HASH, None)
+    return {**cleaned, "metadata": {**cleaned["metadata"], "annotations": annotations}}
+
+
+def _masked(difference: Field, kind: str) -> Field:
+    if kind != "Secret" or not difference.path.startswith(("data", "stringData")):
+        return difference
+    return Field(difference.path, _hidden(difference.wanted), _hidden(difference.found))
+
+
+def _hidden(value: Any) -> Any:
+    return None if value is None else MASK

@@ -1,0 +1,78 @@
+# Documentation of the action plugin of this name, which does all of the work in the controller process.
+# Copyright: the multi_agent.platform authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollback
+short_description: Brings an earlier release back
+version_added: 0.1.0
+author:
+  - The multi_agent.platform authors
+description:
+  - Applies the manifests of an earlier release as a run of site.yml would, waits until everything is ready, deletes what
+    came later, and records that as a release of its own.
+  - Credentials stay as they are now; a rotated password does not come back.
+  - The tiers datastores and nats stay as they are unless O(data_tiers) names them. Database schemas are never changed.
+  - Everything is read and checked before anything is written.
+options:
+  to:
+    description:
+      - Number of the release. The newest before the last one that did not fail and differs from it, where left out.
+    type: int
+  data_tiers:
+    description:
+      - Tiers that hold data and are to be brought back too.
+    type: list
+    elements: str
+    default: []
+  wait:
+    description:
+      - Whether to wait until everything is ready.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds to wait at most, for each tier.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - multi_agent.platform.connection
+  - multi_agent.platform.operation
+attributes:
+  check_mode:
+    description: Shows what would change by server-side dry run.
+    support: full
+  diff_mode:
+    description: Its own output shows what changes.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: The release before the last is back
+  multi_agent.platform.rollback:
+    namespace: multi-agent
+
+- name: Release 7 is back, messaging included
+  multi_agent.platform.rollback:
+    namespace: multi-agent
+    to: 7
+    data_tiers: [nats]
+"""
+
+RETURN = r"""
+release:
+  description: Number of the release that is back.
+  returned: always
+  type: int
+counts:
+  description: How many objects were created, configured and so on.
+  returned: always
+  type: dict
+left_out:
+  description: Tiers that differ and stay as they are.
+  returned: always
+  type: list
+  elements: str
+"""

@@ -1,0 +1,76 @@
+# Documentation of the action plugin of this name, which does all of the work in the controller process.
+# Copyright: the multi_agent.platform authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: status
+short_description: Shows the state of the platform on one screen
+version_added: 0.1.0
+author:
+  - The multi_agent.platform authors
+description:
+  - Prints who released last and when, whether anything drifted, every workload with its readiness, scaling and address,
+    volumes, certificates, and what keeps workloads from being ready.
+  - How full volumes are is asked of the kubelets, which needs the permission C(get nodes/proxy); without it the column
+    is left out.
+extends_documentation_fragment:
+  - multi_agent.platform.connection
+  - multi_agent.platform.operation
+attributes:
+  check_mode:
+    description: Writes nothing at any time.
+    support: full
+  diff_mode:
+    description: Nothing changes.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: State is on the screen
+  multi_agent.platform.status:
+    namespace: multi-agent
+  register: platform
+- name: Platform is ready
+  ansible.builtin.assert:
+    that: platform.ready
+"""
+
+RETURN = r"""
+ready:
+  description: Whether there are workloads and all of them are ready.
+  returned: always
+  type: bool
+workloads:
+  description: Every Deployment and StatefulSet.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {tier: services, kind: Deployment, name: agent-service, ready: true, desired: 2, ready_replicas: 2, restarts: 0}
+volumes:
+  description: Every claim; C(used_bytes) is null where no kubelet tells.
+  returned: always
+  type: list
+  elements: dict
+certificates:
+  description: TLS Secrets of the namespace and when they end.
+  returned: always
+  type: list
+  elements: dict
+findings:
+  description: What keeps workloads from being ready.
+  returned: always
+  type: list
+  elements: str
+release:
+  description: The last release as it was recorded, empty without one.
+  returned: always
+  type: dict
+drift:
+  description: Objects that are not as the last release left them; null where that cannot be told.
+  returned: always
+  type: list
+  elements: dict
+"""
