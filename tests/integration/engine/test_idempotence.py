@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from . import objects
 from .support import Engine
@@ -31,3 +36,42 @@ def test_second_run_writes_nothing_cluster_wide(engine: Engine, cluster_scope: C
     second = engine.apply(wanted)
     assert second.writes == []
     assert not second.result.changed
+
+
+def test_routes_of_the_gateway_api(engine: Engine, cluster_scope: Callable[[str, str], None], tmp_path: Path) -> None:
+    """The real definition, whose schema fills defaults in at every depth; definition and route in one run."""
+    definition = _gateway_definition(tmp_path)
+    cluster_scope("CustomResourceDefinition", definition["metadata"]["name"])
+    route = objects.make(
+        "gateway.networking.k8s.io/v1",
+        "HTTPRoute",
+        "api",
+        spec={
+            "parentRefs": [{"name": "gateway"}],
+            "hostnames": ["api.example.test"],
+            "rules": [
+                {"backendRefs": [{"name": "service", "port": 80}], "timeouts": {"request": "0s"}},
+                {
+                    "matches": [{"path": {"value": "/v2"}}],
+                    "filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}],
+                },
+            ],
+        },
+    )
+    assert set(engine.apply([definition, route], check=True).actions.values()) == {"created"}
+    assert set(engine.apply([definition, route]).actions.values()) == {"created"}
+    assert engine.apply([definition, route]).writes == []
+
+
+def _gateway_definition(folder: Path) -> objects.Object:
+    if not shutil.which("go"):
+        pytest.skip("the Gateway API's definitions come as a Go module, and go is not installed")
+    command = ["go", "mod", "download", "-json", "sigs.k8s.io/gateway-api@v1.4.0"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"the Go module proxy does not answer: {done.stdout}")
+    file = Path(json.loads(done.stdout)["Dir"], "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml")
+    definition: objects.Object = yaml.safe_load(file.read_text())
+    definition.pop("status", None)
+    definition["metadata"].pop("creationTimestamp", None)
+    return definition

@@ -1,0 +1,103 @@
+"""Where each credential comes from, when one may be made, and that no text holds one."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from .fakes import FakeCluster, make
+from .imports import credentials, errors
+
+KEYS: dict[str, dict[str, Any]] = {
+    "jwt": {"name": "jwt"},
+    "made": {"name": "made", "generate": True},
+    "prefixed": {"name": "prefixed", "generate": True, "prefix": "sk-"},
+}
+
+
+def secret(name: str = "platform-credentials", **values: str) -> dict[str, Any]:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return make("v1", "Secret", name, data=data)
+
+
+def resolver(
+    *objects: dict[str, Any], given: dict[str, str] | None = None, cluster: Any = ..., **how: Any
+) -> credentials.Credentials:
+    source = credentials.Source(
+        how.pop("secret", "platform-credentials"), how.pop("managed", True), KEYS, how.pop("volumes", "")
+    )
+    live = FakeCluster(*objects) if cluster is ... else cluster
+    return credentials.Credentials(lambda: source, lambda variable: given or {}, live, "ns", **how)
+
+
+def test_precedence() -> None:
+    given, live = {"jwt": "of-inventory"}, secret(jwt="of-cluster", made="of-cluster")
+    assert resolver(live, given=given).get("jwt") == "of-inventory"
+    assert resolver(live).get("jwt") == "of-cluster"
+    assert resolver(live, writes=True).get("made") == "of-cluster"
+    theirs = resolver(secret("theirs", jwt="of-user"), given=given, secret="theirs", managed=False)
+    assert theirs.get("jwt") == "of-user"
+    assert resolver(cluster=None).get("jwt") == "credential:jwt"
+
+
+def test_made_once_of_good_length_and_alphabet() -> None:
+    made = resolver(writes=True)
+    value = made.get("made")
+    assert made.get("made") == value
+    assert len(value) == credentials.LENGTH
+    assert value.isalnum()
+    assert made.get("prefixed").startswith("sk-")
+    assert resolver(writes=True).get("made") != value
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "message", "remedy"),
+    [
+        ("unknown", {}, "no such credential", "jwt, made, prefixed"),
+        ("jwt", {"writes": True}, "platform_credentials.jwt has no value", "Set platform_credentials.jwt"),
+        ("made", {}, "has no made yet", "--tags namespace"),
+        (
+            "jwt",
+            {"secret": "theirs", "managed": False},
+            "Secret theirs in namespace ns has no value for jwt",
+            "add the key",
+        ),
+    ],
+)
+def test_refusals(name: str, how: dict[str, Any], message: str, remedy: str) -> None:
+    with pytest.raises(errors.EngineError) as caught:
+        resolver(**how).get(name)
+    assert message in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+def test_volumes_without_their_secret() -> None:
+    claim = make("v1", "PersistentVolumeClaim", "data-postgres-0")
+    with pytest.raises(errors.EngineError, match="its volumes are there: data-postgres-0") as caught:
+        resolver(claim, volumes="app=postgres", writes=True).get("made")
+    assert "Restore the Secret" in caught.value.remedy
+    # Where the inventory gives the value, nothing is lost; where the Secret is there, a new key may be added.
+    assert resolver(claim, given={"made": "x"}, volumes="app=postgres").get("made") == "x"
+    assert resolver(claim, secret(jwt="x"), volumes="app=postgres", writes=True).get("made")
+
+
+def test_redaction() -> None:
+    found = resolver(secret(jwt="live-value", made="abc"), given={"prefixed": "given-value"}, writes=True)
+    for name in KEYS:
+        found.get(name)
+    encoded = base64.b64encode(b"live-value").decode()
+    text = found.redact(f"live-value given-value {encoded} abc cabcage")
+    # What is shorter than any secret may be stays: it would cut words apart.
+    assert text == "******** ******** ******** abc cabcage"
+
+
+def test_redaction_of_values_that_contain_each_other() -> None:
+    found = resolver(secret(jwt="value-one", made="value-one-and-more"))
+    found.get("jwt")
+    assert found.redact("value-one-and-more") == "********"
+
+
+def test_redaction_before_anything_was_asked() -> None:
+    assert resolver(cluster=None).redact("text") == "text"
