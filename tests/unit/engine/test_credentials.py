@@ -28,7 +28,7 @@ def resolver(
     source = credentials.Source(
         how.pop("secret", "platform-credentials"), how.pop("managed", True), KEYS, how.pop("volumes", "")
     )
-    live = FakeCluster(*objects) if cluster is ... else cluster
+    live: Any = FakeCluster(*objects) if cluster is ... else cluster
     return credentials.Credentials(lambda: source, lambda variable: given or {}, live, "ns", **how)
 
 
