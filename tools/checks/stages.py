@@ -7,9 +7,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools import gates
+
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / ".artifacts"
 _BIN = Path(sys.executable).parent
+GATES = "tests/unit/manifests/test_gates.py"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def lint() -> list[Stage]:
 def test() -> list[Stage]:
     return [
         *lint(),
-        _pytest("unit"),
+        _pytest("unit", f"--ignore={GATES}"),
+        *_gates(),
         Stage("cluster programs", (sys.executable, "-m", "tools.cluster", "programs")),
         _pytest("integration"),
         _pytest("faults"),
@@ -51,13 +55,27 @@ def test() -> list[Stage]:
     ]
 
 
-def _pytest(folder: str) -> Stage:
+def _pytest(folder: str, *arguments: str) -> Stage:
     report = ARTIFACTS / f"{folder}.xml"
     return Stage(
         f"{folder} tests",
-        (sys.executable, "-m", "pytest", f"tests/{folder}", "--quiet", f"--junitxml={report}"),
+        (sys.executable, "-m", "pytest", f"tests/{folder}", "--quiet", f"--junitxml={report}", *arguments),
         report,
     )
+
+
+def _gates() -> list[Stage]:
+    """kube-score, checkov and nats-server over the golden manifests, in the versions that tools/gates pins."""
+    report = ARTIFACTS / "gates.xml"
+    named = (f"{variable}={path}" for variable, path in gates.programs().items())
+    return [
+        Stage("gate programs", (sys.executable, "-m", "tools.gates")),
+        Stage(
+            "manifest gates",
+            ("env", "GATES=required", *named, sys.executable, "-m", "pytest", GATES, "-q", f"--junitxml={report}"),
+            report,
+        ),
+    ]
 
 
 def _molecule(scenario: str, missing: str | None = None) -> Stage:
