@@ -13,7 +13,7 @@ to_cluster := $(if $(filter local,$(ENV))$(filter command line,$(origin CLUSTER_
 playbook := $(to_cluster) $(bin)/ansible-playbook -i inventories/$(ENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster up deploy plan render status test faults lint docs down clean
+.PHONY: help setup cluster up deploy plan render status test faults bench profile lint docs down clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ test: setup ## Lint, unit tests, tests on an embedded cluster, Molecule
 faults: setup ## Play FAULTS_SCHEDULES=300 random schedules of faults against the engine
 	@FAULTS_SCHEDULES=$${FAULTS_SCHEDULES:-300} ENGINE_TEST_ROUNDS=$${ENGINE_TEST_ROUNDS:-60} \
 		$(bin)/python -m pytest --quiet tests/faults tests/integration/engine/test_drift.py
+
+bench: setup ## Compare with kubectl, Helm and kubernetes.core (ARGS="--services 8 --only noop"); hours with all cells
+	@$(bin)/python -m tests.bench $(ARGS)
+
+profile: setup ## Show where a run without changes spends its time
+	@$(bin)/python -m tests.bench.profile $(ARGS)
 
 lint: setup ## Check style and types
 	@$(bin)/python -m tools.checks lint

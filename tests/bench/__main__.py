@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ _READY_AT_MOST = 100
 def main() -> int:
     """Run, print and save; 1 where this project failed in a cell."""
     options = _options()
+    signal.signal(signal.SIGTERM, _interrupt)
     tools = _tools(options)
     results = Results(report.machine(), {tool.name: tool.version() for tool in tools}, vars(options))
     folder = Path(tempfile.mkdtemp(prefix="platform-bench-"))
@@ -116,6 +118,10 @@ def _options() -> argparse.Namespace:
         parser.error(f"--only {', '.join(sorted(unknown))}: use {', '.join(OPERATIONS)}")
     options.only = [operation for operation in (FRESH, NOOP, CHANGE, PLAN, READY) if operation in options.only]
     return options
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

@@ -41,10 +41,15 @@ class BenchCluster:
         self.kubeconfig = self._paths.kubeconfig
 
     def __enter__(self) -> BenchCluster:
-        self._tool("create")
-        if not self._autoscale:
-            self._without_autoscaler()
-        self._make_room()
+        self._tool("delete")  # what a killed run left
+        try:
+            self._tool("create")
+            if not self._autoscale:
+                self._without_autoscaler()
+            self._make_room()
+        except BaseException:
+            self._tool("delete")
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -190,7 +195,11 @@ def environment(kubeconfig: Path, folder: Path) -> Mapping[str, str]:
 
 def _identity(obj: Object) -> Identity:
     metadata = obj["metadata"]
-    return obj["kind"], metadata.get("namespace", ""), metadata["name"]
+    name = str(metadata["name"])
+    if obj["kind"] == "Job":
+        # It carries a digest of what it reads, and where manifests are rendered its credentials are references.
+        name = re.sub(r"-[0-9a-f]{8,}$", "", name)
+    return obj["kind"], metadata.get("namespace", ""), name
 
 
 def _resource(obj: Object) -> str:

@@ -90,7 +90,7 @@ class Kubectl(Tool):
         self._program = program
 
     def missing(self) -> str:
-        return "" if self._program else "kubectl (on PATH or in the project's program cache)"
+        return "" if self._program else "kubectl (in the project's program cache or on PATH)"
 
     def command(self, operation: str, prepared: Prepared) -> list[str]:
         apply = [self._program, "apply", "--server-side", "-f", str(prepared.file)]
@@ -134,7 +134,7 @@ class Helm(Tool):
 
     def missing(self) -> str:
         if not self._program:
-            return "helm (on PATH or in the project's program cache)"
+            return "helm (in the project's program cache or on PATH)"
         return "" if re.match(r"v4\.", self.version()) else f"Helm 4 (this is {self.version()})"
 
     def command(self, operation: str, prepared: Prepared) -> list[str]:
@@ -202,12 +202,10 @@ def every(kubectl: str) -> list[Tool]:
 
 
 def find(program: str) -> str:
-    """A program on PATH, else in the project's cache; empty where there is none."""
+    """A program in the project's cache, which has the cluster's version, else on PATH; empty where there is none."""
     caches = [cache_home() / "programs" / key for key in (build_key(), download_key())]
-    places: Iterable[str | None] = [
-        shutil.which(program),
-        *(shutil.which(program, path=str(cache)) for cache in caches),
-    ]
+    cached = [shutil.which(program, path=str(cache)) for cache in caches]
+    places: Iterable[str | None] = [*cached, shutil.which(program)]
     return next((place for place in places if place), "")
 
 

@@ -41,7 +41,7 @@ class Rounds:
         self._state: dict[str, dict[Identity, str]] = {}
 
     def run(self, operation: str, tools: list[Tool], repeat: int) -> None:
-        """A round to warm up, in which memory is looked at, then ``repeat`` that count; each begins with another tool."""
+        """A round to warm up, in which memory is looked at, then ``repeat`` that count, each in another order."""
         cells = {
             tool.name: Cell(
                 self._services, self._latency, operation, tool.name, len(self._prepared[tool.namespace][0].objects)
@@ -73,6 +73,7 @@ class Rounds:
             self._settle(tool, 0)
         except (WrongResult, TimeoutError, RuntimeError) as error:
             cell.error = f"not installed: {error}"
+            self._say(f"{tool.name}: {cell.error}")
 
     def _one(self, operation: str, tool: Tool, cell: Cell, *, warm_up: bool) -> None:
         namespace = tool.namespace
@@ -89,6 +90,7 @@ class Rounds:
             self._check(operation, tool, before if operation == PLAN else wanted)
         except (WrongResult, TimeoutError, RuntimeError) as error:
             cell.error = str(error)
+            self._say(f"{tool.name}, {operation}: {error}")
             self._current.pop(namespace, None)
             return
         if warm_up:
