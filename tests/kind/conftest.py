@@ -1,0 +1,51 @@
+"""One kind cluster for all tests here, with the platform on it. KIND_TEST_CLUSTER names one to keep and use again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from .platform import ARTIFACTS, ROOT, Platform
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.kind)
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Platform]:
+    """The platform, applied and ready."""
+    kept = os.environ.get("KIND_TEST_CLUSTER")
+    name = kept or "kind-tests"
+    cluster = Platform(name, ROOT / ".cluster" / name / "kubeconfig")
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    _tool("create", name)
+    try:
+        cluster.play("molecule/kind/prepare.yml")
+        cluster.site()
+        yield cluster
+    finally:
+        if not kept:
+            _tool("delete", name)
+
+
+@pytest.fixture
+def restored(platform: Platform) -> Iterator[Platform]:
+    """For tests that change the inventory or the cluster: afterwards it is as the inventory says, whatever happened."""
+    yield platform
+    platform.site()
+
+
+def _tool(verb: str, name: str) -> None:
+    configuration = os.environ.get("CLUSTER_KIND_CONFIG") or str(ROOT / "molecule" / "kind" / "cluster.yml")
+    subprocess.run(
+        [sys.executable, "-m", "tools.cluster", verb, "--name", name, "--provider", "kind"],
+        cwd=ROOT,
+        env=os.environ | {"CLUSTER_KIND_CONFIG": configuration},
+        check=True,
+    )

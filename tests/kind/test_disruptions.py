@@ -1,0 +1,67 @@
+"""Pods that are killed, stores that come late, autoscalers at work."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from .platform import PARTS, Platform
+from .test_releases import EVERYWHERE, RATE
+
+
+def test_parts_wait_for_a_late_store_and_are_not_restarted_by_their_own_impatience(restored: Platform) -> None:
+    restored.kubectl("scale", "statefulset/postgres", "statefulset/nats", "--replicas=0")
+    restored.kubectl("wait", "--for=delete", "pod/postgres-0", "pod/nats-0", "--timeout=120s")
+    restored.kubectl("delete", "pods", f"--selector=app in ({','.join(PARTS)})", "--now", "--wait=false")
+    time.sleep(75)  # longer than liveness would need to give up on a pod
+    waiting = restored.restarts()
+    assert {pod: count for pod, count in waiting.items() if count} == {}
+    run = restored.site()
+    print(f"converged {run.seconds:.0f} s after the stores were allowed to start")
+    restored.rolled_out()
+    assert {pod: count for pod, count in restored.restarts().items() if count} == {}
+    restored.round_trip()
+
+
+def test_pods_killed_one_by_one_cost_no_more_than_what_they_held(platform: Platform) -> None:
+    with platform.load("load-kills", EVERYWHERE, RATE) as end:
+        killed = 0
+        for part in PARTS:
+            pod = platform.pods(part)[0]["metadata"]["name"]
+            platform.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
+            killed += 1
+            platform.kubectl("rollout", "status", f"deployment/{part}", "--timeout=120s")
+        report = end()
+    # Only a gateway's death shows outside, by the requests that it held: parts send again what a callee lost.
+    held = RATE * 2  # two seconds' worth until every node knows that the pod's address is gone
+    print(f"{killed} pods killed, {report['failed']} of {report['sent']} requests would have to be sent again")
+    assert report["failed"] <= held, report
+
+
+def test_an_autoscaler_scales_out_and_back_and_site_leaves_it_alone(platform: Platform) -> None:
+    def replicas() -> int:
+        return int(platform.get("deployment", "gateway-service")["spec"]["replicas"])
+
+    def until(wanted: int, seconds: float) -> float:
+        begin = time.monotonic()
+        while replicas() != wanted and time.monotonic() - begin < seconds:
+            time.sleep(3)
+        assert replicas() == wanted
+        return time.monotonic() - begin
+
+    with platform.load("load-scale", "/work?cpu=60", 8.0) as end:
+        out = until(4, 240)
+        run = platform.site()
+        assert run.recap["changed"] == 0, run.output
+        assert replicas() == 4
+        report = end()
+    assert report["failed"] == 0, report
+    print(f"scaled out to 4 pods after {out:.0f} s")
+    back = until(2, 600)
+    print(f"and back to 2 after {back:.0f} s, of which 300 s are the window of stabilization")
+
+
+@pytest.fixture(autouse=True)
+def _whole(platform: Platform) -> None:
+    platform.rolled_out()

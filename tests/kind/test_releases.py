@@ -1,0 +1,84 @@
+"""Changes under load lose no request, and a broken release ends early, hurts nobody and is healed by the next run."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+
+from .platform import PARTS, Platform
+
+# Through every part of the graph. What 2 cores take beside a rolling update of sixteen pods.
+EVERYWHERE, RATE = "/work?via=*&ms=5", 20.0
+
+
+def revisions(platform: Platform) -> dict[str, str]:
+    annotation = "deployment.kubernetes.io/revision"
+    return {part: platform.get("deployment", part)["metadata"]["annotations"][annotation] for part in PARTS}
+
+
+@pytest.mark.parametrize(
+    ("what", "variables", "parts"),
+    [
+        ("configuration", {"platform_log_level": "warn"}, set(PARTS)),
+        (
+            "secrets",
+            {
+                "platform_credentials": {
+                    "jwt_secret": secrets.token_urlsafe(48),
+                    "postgres_password_agent": secrets.token_urlsafe(24),
+                    "postgres_password_tool": secrets.token_urlsafe(24),
+                }
+            },
+            {"gateway-service", "agent-service", "tool-service"},
+        ),
+        ("version", {"kind_overrides": {part: {"env": {"RELEASE": "next"}} for part in ("gateway", "orchestration", "agent", "tool", "model", "vector", "execution")}}, set(PARTS) - {"frontend"}),
+    ],
+)  # fmt: skip
+def test_a_change_under_load_fails_no_request(
+    restored: Platform, what: str, variables: dict[str, Any], parts: set[str]
+) -> None:
+    before = revisions(restored)
+    with restored.load(f"load-{what}", EVERYWHERE, RATE) as end:
+        run = restored.site(**variables)
+        report = end()
+    after = revisions(restored)
+    assert {part for part in PARTS if before[part] != after[part]} >= parts - {"frontend"}, (before, after)
+    assert report["sent"] > 1000, report
+    assert report["failed"] == 0, report
+    print(
+        f"{what}: {report['sent']} requests, none failed, while {run.recap['changed']} tiers changed in {run.seconds:.0f} s"
+    )
+
+
+def test_a_release_that_crashes_ends_early_and_hurts_nobody(restored: Platform) -> None:
+    with restored.load("load-crash", EVERYWHERE, RATE) as end:
+        run = restored.site(fails=True, kind_overrides={"tool": {"env": {"GRACE_SECONDS": "never"}}})
+        report = end()
+    assert run.seconds < 150
+    assert "tool-service" in run.output
+    assert "CrashLoopBackOff" in run.output
+    assert "GRACE_SECONDS is 'never'" in run.output, "the log of the pod says why"
+    assert report["failed"] == 0, report
+    healed = restored.site()
+    assert healed.recap["failed"] == 0
+    restored.round_trip()
+
+
+def test_a_release_whose_image_is_missing_ends_early(restored: Platform) -> None:
+    run = restored.site(fails=True, kind_images={"tool": "multi-agent/reference-service:missing"})
+    assert run.seconds < 150
+    assert "ImagePull" in run.output
+    restored.round_trip()
+
+
+def test_a_release_that_never_becomes_ready_is_explained(restored: Platform) -> None:
+    with restored.load("load-unready", EVERYWHERE, RATE) as end:
+        run = restored.site(
+            fails=True, platform_wait_timeout=60, kind_overrides={"tool": {"probes": {"readiness": "/nowhere"}}}
+        )
+        report = end()
+    assert "tool-service" in run.output
+    assert "readiness" in run.output.lower()
+    assert report["failed"] == 0, report
