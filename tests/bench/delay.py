@@ -31,6 +31,8 @@ class DelayingProxy:
             writer.close()
             return
         await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
+        for end in (writer, far_writer):
+            end.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Every chunk arrives half a round trip after it came, in order; the reader never waits for the writer."""
@@ -54,11 +56,11 @@ class DelayingProxy:
                 due, data = await on_the_way.get()
                 await asyncio.sleep(max(0.0, due - clock()))
                 if not data:
-                    break
+                    # Only this way is at its end; what comes the other way goes on.
+                    writer.write_eof()
+                    return
                 writer.write(data)
                 await writer.drain()
-        with contextlib.suppress(OSError):
-            writer.close()
 
 
 async def _main(target_port: int, milliseconds: float) -> None:
