@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import diff
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applier import Failures
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.conflicts import FieldConflict
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError, InvalidManifest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import (
+    ConnectionFailed,
+    EngineError,
+    InvalidManifest,
+)
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.immutable import ImmutableField
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.kinds import BUILT_IN, DISCOVERY
 
 from ..conftest import Cluster
 from . import objects
 from .objects import make, selector
-from .support import Engine, Object
+from .support import Engine, Object, record
 
 pytestmark = pytest.mark.cluster
 
@@ -250,3 +257,15 @@ def test_a_run_that_finds_another_at_work_says_who(engine: Engine, cluster_scope
     cluster.create(BUILT_IN["coordination.k8s.io/v1", "Lease"], held)
     with pytest.raises(EngineError, match=r"Another run works on tier test in namespace .*: jane@bastion"):
         engine.apply([make("v1", "ConfigMap", "x")], lock_seconds=0)
+
+
+def test_a_server_that_is_not_trusted_is_final_at_once(kubeconfig: Path, tmp_path: Path) -> None:
+    user = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]
+    other = tmp_path / "ca.crt"
+    other.write_bytes(base64.b64decode(user["client-certificate-data"]))
+    client = Engine(kubeconfig, "default", options={"ca_cert": str(other)}).connect()
+    requests = record(client)
+    with pytest.raises(ConnectionFailed, match=r"https://.*: TLS failed: ") as caught:
+        client.version()
+    assert len(requests) == 1
+    assert "ca_cert" in caught.value.remedy
