@@ -1,0 +1,120 @@
+"""What the policy matrix expects, and what it makes of what probes saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.verify import matrix
+from ansible_collections.multi_agent.platform.plugins.module_utils.verify.checks import Outcome
+from ansible_collections.multi_agent.platform.plugins.module_utils.verify.matrix import OUTSIDE, STRANGER, Door, Matrix
+
+STORE_PORTS = {"postgres": {"postgres": 5432}, "qdrant": {"http": 6333, "p2p": 6335}, "nats": {"client": 4222}}
+
+
+def part(name: str, port: int, egress: list[tuple[str, int]], internet: bool = False) -> dict[str, Any]:
+    edges = [{"name": target, "object": target, "port": number} for target, number in egress]
+    return {"name": name, "object": name, "port": port, "egress": edges, "internet": internet}
+
+
+@pytest.fixture
+def catalogue() -> dict[str, Any]:
+    return {
+        "parts": [part("web", 3000, [("brain", 3001)]), part("brain", 3001, [("postgres", 5432)], internet=True)],
+        "stores": {name: {"object": name, "ports": ports, "replicas": 1} for name, ports in STORE_PORTS.items()},
+    }
+
+
+def filled(catalogue: dict[str, Any], seen: Any) -> Matrix:
+    """A matrix after all probes saw what ``seen(source, door)`` says."""
+    addresses = {name: f"10.0.0.{number}" for number, name in enumerate(("web", "brain", *STORE_PORTS))}
+    columns = [
+        *matrix.doors(catalogue, addresses),
+        Door(matrix.METADATA, "169.254.169.254", 80),
+        Door(matrix.INTERNET, "1.1.1.1", 443),
+        Door(matrix.NAMES, "kubernetes.default.svc", 0),
+        Door(matrix.LISTENER, "10.1.0.1", 8080),
+    ]
+    made = Matrix(matrix.Edges.read(catalogue), columns)
+    for source in (*made.edges.sources, OUTSIDE):
+        answers = [
+            {"id": order["id"], "open": seen(source, columns[order["id"]]), "why": "timed out", "seconds": 0.1}
+            for order in made.order(source)
+        ]
+        made.report(source, answers, "")
+    made.conclude()
+    return made
+
+
+def as_wanted(catalogue: dict[str, Any]) -> Any:
+    edges = matrix.Edges.read(catalogue)
+    return lambda source, door: matrix.expected(source, door, edges)
+
+
+def failures(made: Matrix) -> set[str]:
+    return {check.name for check in matrix.judge(made.cells) if check.outcome is Outcome.FAILED}
+
+
+def test_edges_are_open_and_everything_else_is_closed(catalogue: dict[str, Any]) -> None:
+    expected = as_wanted(catalogue)
+    doors = {door.name: door for door in matrix.doors(catalogue, {})}
+    assert expected("web", doors["brain"])
+    assert not expected("brain", doors["web"])
+    assert not expected("web", doors["postgres:5432"])
+    assert expected("brain", doors["postgres:5432"])
+    assert expected(matrix.ROLES_JOB, doors["postgres:5432"])
+    assert not expected(STRANGER, doors["brain"])
+    assert not expected(OUTSIDE, doors["brain"])
+
+
+def test_only_parts_that_say_so_reach_the_internet_and_nobody_the_metadata(catalogue: dict[str, Any]) -> None:
+    expected = as_wanted(catalogue)
+    internet, metadata = Door(matrix.INTERNET, "1.1.1.1", 443), Door(matrix.METADATA, "169.254.169.254", 80)
+    assert expected("brain", internet)
+    assert not expected("web", internet)
+    assert not any(expected(source, metadata) for source in ("web", "brain", STRANGER, "postgres"))
+
+
+def test_members_of_a_store_talk_to_each_other_where_there_are_several(catalogue: dict[str, Any]) -> None:
+    assert "qdrant:6335" not in {door.name for door in matrix.doors(catalogue, {})}
+    catalogue["stores"]["qdrant"]["replicas"] = 3
+    (door,) = [door for door in matrix.doors(catalogue, {}) if door.name == "qdrant:6335"]
+    assert matrix.expected("qdrant", door, matrix.Edges.read(catalogue))
+    assert not matrix.expected("web", door, matrix.Edges.read(catalogue))
+
+
+def test_a_platform_as_wanted_has_no_finding(catalogue: dict[str, Any]) -> None:
+    made = filled(catalogue, as_wanted(catalogue))
+    assert not failures(made)
+    assert not any("!" in line for line in matrix.table(made.cells)[:-1])
+
+
+def test_one_open_door_and_one_closed_are_named(catalogue: dict[str, Any]) -> None:
+    wanted = as_wanted(catalogue)
+    turned = {("postgres", "web"), ("web", "brain")}
+    made = filled(catalogue, lambda source, door: wanted(source, door) != ((source, door.name) in turned))
+    assert failures(made) == {"postgres to web", "web to brain"}
+    text = "\n".join(matrix.table(made.cells))
+    assert text.count("OPEN!") == 2  # in the table and in its legend
+    assert text.count("SHUT!") == 2
+
+
+def test_a_network_that_enforces_nothing_is_one_finding_of_its_own(catalogue: dict[str, Any]) -> None:
+    first = matrix.judge(filled(catalogue, lambda source, door: True).cells)[0]
+    assert first.outcome is Outcome.FAILED
+    assert "does not enforce" in first.message
+
+
+def test_an_address_that_answers_nobody_says_nothing(catalogue: dict[str, Any]) -> None:
+    wanted, foreign = as_wanted(catalogue), {matrix.METADATA, matrix.INTERNET}
+    made = filled(catalogue, lambda source, door: door.name not in foreign and wanted(source, door))
+    skipped = {check.name for check in matrix.judge(made.cells) if check.outcome is Outcome.SKIPPED}
+    assert {"brain to internet", "web to metadata"} <= skipped
+    assert not failures(made)
+
+
+def test_a_part_without_a_ready_pod_and_a_probe_that_did_not_report_are_not_told(catalogue: dict[str, Any]) -> None:
+    made = Matrix(matrix.Edges.read(catalogue), matrix.doors(catalogue, {"web": "10.0.0.1"}))
+    assert {order["host"] for order in made.order("brain")} == {"10.0.0.1"}
+    made.report("brain", None, "its pod cannot start")
+    assert {cell.mark for cell in made.cells} == {"?"}
