@@ -3,6 +3,8 @@
 ENV ?= local
 CLUSTER_NAME ?= local
 export CLUSTER_NAME CLUSTER_PROVIDER
+# Through the environment, so that a command needs no quoting on its way into the pod.
+export PLATFORM_COMMAND = $(CMD)
 
 bin := .venv/bin
 cluster := $(bin)/python -m tools.cluster
@@ -10,13 +12,22 @@ cluster := $(bin)/python -m tools.cluster
 # Inventory local deploys to the cluster that `make cluster` made, and so does any other when CLUSTER_NAME is given on the command
 # line. Otherwise an inventory says itself where its clusters are.
 to_cluster := $(if $(filter local,$(ENV))$(filter command line,$(origin CLUSTER_NAME)),K8S_AUTH_KUBECONFIG="$(CURDIR)/.cluster/$(CLUSTER_NAME)/kubeconfig")
-playbook := $(to_cluster) $(bin)/ansible-playbook -i inventories/$(ENV)
+# On kind, real images have to run: inventories/kind says which, on top of inventories/local.
+made_by_kind = $(shell grep -qs '"provider": "kind"' .cluster/$(CLUSTER_NAME)/cluster.json && echo kind)
+kind = $(if $(filter local,$(ENV)),$(or $(filter kind,$(CLUSTER_PROVIDER)),$(made_by_kind)))
+playbook = $(to_cluster) $(bin)/ansible-playbook -i inventories/$(ENV) $(if $(kind),-i inventories/kind)
+# For the verbs that print a screen of their own: nothing of the play around it.
+screen = ANSIBLE_STDOUT_CALLBACK=multi_agent.platform.screen $(playbook)
+# One extra variable, where its make variable is given: $(call extra,name,value)
+extra = $(if $(2),-e '$(1)=$(2)')
+export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster up deploy plan render status test faults bench profile lint docs down clean
+.PHONY: help setup cluster up deploy plan render status check-health doctor drift releases rollback logs events top \
+    port-forward shell restart scale teardown verify test test-kind faults bench profile lint docs down clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo 'Variables: ENV=local|dev|staging|prod (the inventory), CLUSTER_NAME=local, CLUSTER_PROVIDER=embedded|kind|existing,'
 	@echo '           ARGS="--tags services ..." (more arguments for ansible-playbook)'
@@ -30,6 +41,7 @@ cluster: setup ## Make or start the cluster CLUSTER_NAME
 	@$(cluster) create
 
 up: cluster ## From nothing to a running platform on the local cluster
+	@$(if $(kind),$(playbook) molecule/kind/prepare.yml)
 	@$(MAKE) --no-print-directory deploy status
 	@echo 'Next: make plan (what would change), make help (everything else), make down (remove it all)'
 
@@ -37,16 +49,62 @@ deploy: setup ## Bring the clusters of ENV to what its inventory says
 	@$(playbook) site.yml $(ARGS)
 
 plan: setup ## Show what deploy would change, and change nothing
-	@$(playbook) playbooks/plan.yml $(ARGS)
+	@$(screen) playbooks/plan.yml $(ARGS)
 
 render: setup ## Write the manifests of ENV to build/, secrets by reference
 	@$(playbook) playbooks/render.yml $(ARGS)
 
 status: setup ## Show what runs on the clusters of ENV
-	@$(playbook) playbooks/status.yml $(ARGS)
+	@$(screen) playbooks/status.yml $(ARGS)
+
+check-health: setup ## Say what is wrong and what to do; fails where anything is
+	@$(screen) playbooks/check_health.yml $(ARGS)
+
+doctor: setup ## Find what will hurt, before it does
+	@$(screen) playbooks/doctor.yml $(ARGS)
+
+drift: setup ## Show what somebody changed behind our back, who and when
+	@$(screen) playbooks/drift.yml $(ARGS)
+
+releases: setup ## List releases; N=3 shows one, DIFF=3 or DIFF=2,3 compares
+	@$(screen) playbooks/releases.yml $(call extra,release,$(N)) $(call extra,release_diff,$(DIFF)) $(ARGS)
+
+rollback: setup ## Bring the release before the last back, or TO=3
+	@$(screen) playbooks/rollback.yml $(call extra,rollback_to,$(TO)) $(ARGS)
+
+logs: setup ## Show logs; S=agent FOLLOW=1 SINCE=10m TAIL=500 PREVIOUS=1
+	@$(screen) playbooks/logs.yml $(call extra,part,$(S)) $(call extra,follow,$(FOLLOW)) $(call extra,since,$(SINCE)) \
+	    $(call extra,tail,$(TAIL)) $(call extra,previous,$(PREVIOUS)) $(ARGS)
+
+events: setup ## Show events, warnings first; S=agent SINCE=30m
+	@$(screen) playbooks/events.yml $(call extra,part,$(S)) $(call extra,since,$(SINCE)) $(ARGS)
+
+top: setup ## Show what pods use of CPU and memory; S=agent
+	@$(screen) playbooks/top.yml $(call extra,part,$(S)) $(ARGS)
+
+port-forward: setup ## Forward gateway, frontend and stores to this machine, or S=agent PORT=13002
+	@$(screen) playbooks/port_forward.yml $(if $(S),-e '{"port_forward_ports": {"$(S)": $(or $(PORT),0)}}') $(ARGS)
+
+shell: setup ## Open a shell in a pod of S=agent, or run CMD='ls /' there
+	@PLATFORM_TERMINAL="$$(tty -s && tty)" $(screen) playbooks/shell.yml $(call extra,part,$(S)) $(ARGS)
+
+restart: setup ## Replace the pods of S=agent one by one (S=all: of every part)
+	@$(screen) playbooks/restart.yml $(call extra,part,$(S)) $(ARGS)
+
+scale: setup ## Run S=worker in N=3 pods, where no autoscaler owns it
+	@$(screen) playbooks/scale.yml $(call extra,part,$(S)) $(call extra,replicas,$(N)) $(ARGS)
+
+teardown: setup ## Take the platform off the clusters of ENV; volumes and credentials stay
+	@$(screen) playbooks/teardown.yml $(ARGS)
+
+verify: setup ## Ask the live platform of ENV whether it does what its inventory says
+	@$(playbook) playbooks/verify.yml $(ARGS)
 
 test: setup ## Lint, unit tests, tests on an embedded cluster, Molecule
 	@$(bin)/python -m tools.checks test
+
+test-kind: setup ## All tests with real pods, on kind (ARGS="-k policies"); about an hour on two cores
+	@$(bin)/python -m pytest tests/kind -rP --quiet --durations=0 $(ARGS)
 
 faults: setup ## Play FAULTS_SCHEDULES=300 random schedules of faults against the engine
 	@FAULTS_SCHEDULES=$${FAULTS_SCHEDULES:-300} ENGINE_TEST_ROUNDS=$${ENGINE_TEST_ROUNDS:-60} \

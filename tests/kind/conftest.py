@@ -24,9 +24,10 @@ def platform() -> Iterator[Platform]:
     name = kept or "kind-tests"
     cluster = Platform(name, ROOT / ".cluster" / name / "kubeconfig")
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    _tool("create", name)
     try:
-        cluster.play("molecule/kind/prepare.yml")
+        if not kept or not cluster.kubeconfig.exists():
+            _tool("create", name)
+            cluster.play("molecule/kind/prepare.yml")
         cluster.site()
         yield cluster
     finally:

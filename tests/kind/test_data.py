@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+import pytest
+
 from .platform import NAMESPACE, PARTS, STORES, Platform
 
 SERVICES = {name.removesuffix("-service") for name in PARTS if name != "frontend"}
@@ -47,6 +49,7 @@ def test_rows_vectors_and_messages_survive_the_loss_of_every_store_s_pod(platfor
     platform.round_trip()
 
 
+@pytest.mark.slow
 def test_they_survive_a_rollout_of_the_stores(platform: Platform) -> None:
     run_id = platform.round_trip()
     before = counts(kept(platform, run_id))
@@ -55,6 +58,7 @@ def test_they_survive_a_rollout_of_the_stores(platform: Platform) -> None:
     assert counts(kept(platform, run_id)) == before
 
 
+@pytest.mark.slow
 def test_they_survive_a_drained_node(restored: Platform) -> None:
     run_id = restored.round_trip()
     before = counts(kept(restored, run_id))

@@ -9,6 +9,8 @@ import pytest
 from .platform import PARTS, Platform
 from .test_releases import EVERYWHERE, RATE
 
+pytestmark = pytest.mark.slow
+
 
 def test_parts_wait_for_a_late_store_and_are_not_restarted_by_their_own_impatience(restored: Platform) -> None:
     restored.kubectl("scale", "statefulset/postgres", "statefulset/nats", "--replicas=0")

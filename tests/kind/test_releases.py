@@ -23,7 +23,7 @@ def revisions(platform: Platform) -> dict[str, str]:
     ("what", "variables", "parts"),
     [
         ("configuration", {"platform_log_level": "warn"}, set(PARTS)),
-        (
+        pytest.param(
             "secrets",
             {
                 "platform_credentials": {
@@ -33,8 +33,14 @@ def revisions(platform: Platform) -> dict[str, str]:
                 }
             },
             {"gateway-service", "agent-service", "tool-service"},
+            marks=pytest.mark.slow,
         ),
-        ("version", {"kind_overrides": {part: {"env": {"RELEASE": "next"}} for part in SERVICES}}, set(PARTS)),
+        pytest.param(
+            "version",
+            {"kind_overrides": {part: {"env": {"RELEASE": "next"}} for part in SERVICES}},
+            set(PARTS),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_change_under_load_fails_no_request(
@@ -65,6 +71,7 @@ def test_a_release_that_crashes_ends_early_and_hurts_nobody(restored: Platform) 
     restored.round_trip()
 
 
+@pytest.mark.slow
 def test_a_release_whose_image_is_missing_ends_early(restored: Platform) -> None:
     run = restored.site(fails=True, kind_images={"tool": "multi-agent/reference-service:missing"})
     assert run.seconds < 150
@@ -72,6 +79,7 @@ def test_a_release_whose_image_is_missing_ends_early(restored: Platform) -> None
     restored.round_trip()
 
 
+@pytest.mark.slow
 def test_a_release_that_never_becomes_ready_is_explained(restored: Platform) -> None:
     with restored.load("load-unready", EVERYWHERE, RATE) as end:
         run = restored.site(
