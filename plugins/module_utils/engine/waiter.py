@@ -20,6 +20,8 @@ Object = dict[str, Any]
 WATCH_SECONDS = 30.0
 # How often the pods below are looked at for a reason to give up.
 DIAGNOSE_SECONDS = 2.0
+# And at how many objects each time.
+LOOKED_AT = 10
 RESUME_SECONDS = 0.5
 _DELETED = Readiness(State.FAILED, "was deleted by somebody else while it was awaited")
 
@@ -27,6 +29,13 @@ _DELETED = Readiness(State.FAILED, "was deleted by somebody else while it was aw
 def awaited(obj: Object) -> bool:
     """Whether readiness of this kind takes time: workloads and the like, and every custom resource."""
     return obj["kind"] in AWAITED or (obj["apiVersion"], obj["kind"]) not in BUILT_IN
+
+
+def _some(objects: dict[Identity, Object], look: int) -> list[tuple[Identity, Object]]:
+    """A few objects, others at each look: every one costs a request, and hundreds may be pending."""
+    items = list(objects.items())
+    start = look * LOOKED_AT % len(items)
+    return (items + items)[start : start + min(LOOKED_AT, len(items))]
 
 
 class Waiter:
@@ -73,6 +82,7 @@ class Waiter:
         diagnosis = Diagnosis(self._cluster)
         next_look = time.monotonic() + DIAGNOSE_SECONDS
         shown: dict[str, str] = {}
+        looks = 0
         while True:
             with self._change:
                 self._change.wait(timeout=0.5)
@@ -88,7 +98,8 @@ class Waiter:
             now = time.monotonic()
             if not failed and now >= next_look:
                 next_look = now + DIAGNOSE_SECONDS
-                for key, obj in objects.items():
+                looks += 1
+                for key, obj in _some(objects, looks):
                     if findings := diagnosis.fatal(obj):
                         failed[key] = findings[0].reason
             if failed:
