@@ -54,7 +54,7 @@ class Transport:
     def __init__(self, connection: Connection, pool_size: int = POOL_SIZE) -> None:
         self._connection = connection
         self.server = connection.server.rstrip("/")
-        context = _ssl_context(connection) if self.server.startswith("https:") else None
+        context = ssl_context(connection) if self.server.startswith("https:") else None
         options: dict[str, Any] = {
             "num_pools": 1,
             "maxsize": pool_size,
@@ -135,7 +135,7 @@ class Transport:
         self._pool.clear()
 
 
-def _ssl_context(connection: Connection) -> ssl.SSLContext:
+def ssl_context(connection: Connection) -> ssl.SSLContext:
     # The system's authorities take 20 ms to load: only where no other is named.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

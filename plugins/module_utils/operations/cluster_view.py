@@ -80,10 +80,25 @@ def workload(cluster: Cluster, namespace: str, part: str) -> Object:
     for obj in every:
         if part in {obj["metadata"]["name"], obj["metadata"]["labels"].get(NAME)}:
             return obj
-    names = sorted({obj["metadata"]["labels"].get(NAME, obj["metadata"]["name"]) for obj in every})
-    if not names:
+    if not every:
         raise nothing_there(namespace)
+    names = sorted(_names(every))
     raise EngineError(f"There is no part {part!r} in namespace {namespace}.", f"It has: {', '.join(names)}.")
+
+
+def named(cluster: Cluster, namespace: str, part: str | None) -> str:
+    """``part``, which must be given. Raises EngineError that lists what there is."""
+    if part:
+        return part
+    found = read(cluster, namespace, WORKLOADS)
+    names = ", ".join(sorted(_names(obj for objects in found.values() for obj in objects)))
+    raise EngineError(
+        "No part was named.", f"Say which: S=agent with make, -e part=agent with ansible-playbook. There are: {names}."
+    )
+
+
+def _names(workloads: Iterable[Object]) -> set[str]:
+    return {str(obj["metadata"]["labels"].get(NAME, obj["metadata"]["name"])) for obj in workloads}
 
 
 def nothing_there(namespace: str) -> EngineError:
