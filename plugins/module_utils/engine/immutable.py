@@ -15,7 +15,6 @@ RECREATED = frozenset({"Job", "RoleBinding", "ClusterRoleBinding", "PriorityClas
 _IMMUTABLE = re.compile(
     r"immutable|updates to \w+ spec for fields other than|may not change once set|cannot be changed", re.I
 )
-_STATEFUL = re.compile(r"updates to statefulset spec", re.I)
 
 
 class ImmutableField(EngineError):
@@ -30,8 +29,9 @@ def refused_for(error: ApiError) -> bool:
 def explain(error: ApiError, what: str, desired: Object, live: Object | None) -> ImmutableField:
     """The failure with each field, its current and its wanted value, and the remedy."""
     fields = [str(cause.get("field", "")) for cause in error.causes if _IMMUTABLE.search(cause.get("message", ""))]
-    if desired["kind"] == "StatefulSet" and _STATEFUL.search(error.server_message):
-        fields = _stateful_fields(desired, live or {})
+    if desired["kind"] == "StatefulSet":
+        # Older servers name no field, newer ones a list of templates as a whole, which nobody can read.
+        fields = _stateful_fields(desired, live or {}) or fields
     lines = []
     for field in fields or ["spec"]:
         current, wanted = _at(live or {}, field), _at(desired, field)
@@ -57,7 +57,7 @@ def _remedy(desired: Object, fields: list[str]) -> str:
 
 
 def _stateful_fields(desired: Object, live: Object) -> list[str]:
-    """The server names the fields that may change; those that differ beside them are the ones refused."""
+    """The fields that cannot change and that differ, down to the part of a claim's template."""
     fields = []
     wanted, current = desired.get("spec") or {}, live.get("spec") or {}
     for name in ("serviceName", "podManagementPolicy", "selector"):
