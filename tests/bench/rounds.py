@@ -136,4 +136,7 @@ class Rounds:
 
 
 def _end(output: str) -> str:
-    return " | ".join(line.strip() for line in output.splitlines()[-6:] if line.strip())[-600:]
+    """What changed, where the project says it, and how the output ends."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    changes = [line for line in lines if line.endswith((" created", " configured", " pruned"))]
+    return " | ".join([*changes[:5], *lines[-4:]])[-800:]
