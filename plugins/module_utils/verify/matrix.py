@@ -21,6 +21,7 @@ ROLES_JOB = "postgres-roles"
 LISTENER_PORT = 8080
 # Columns that the platform does not own, by their names in the table.
 LISTENER, METADATA, INTERNET, NAMES = "outside", "metadata", "internet", "names"
+_CORNER = "from \\ to"
 # Ports that only answer where a store has members to talk to.
 _CLUSTER_PORTS = frozenset({"p2p", "cluster"})
 
@@ -163,12 +164,10 @@ def table(cells: Sequence[Cell]) -> list[str]:
     columns = list(dict.fromkeys(cell.door.name for cell in cells))
     rows = list(dict.fromkeys(cell.source for cell in cells))
     marks = {(cell.source, cell.door.name): cell.mark for cell in cells}
-    first = max(len("from \\ to"), *(len(row) for row in rows))
+    first = max(len(_CORNER), *(len(row) for row in rows))
     short = [column.removesuffix("-service") for column in columns]
     widths = [max(5, len(name)) for name in short]
-    lines = [
-        "  ".join([f"{'from \\ to':<{first}}", *(f"{n:<{w}}" for n, w in zip(short, widths, strict=True))]).rstrip()
-    ]
+    lines = ["  ".join([f"{_CORNER:<{first}}", *(f"{n:<{w}}" for n, w in zip(short, widths, strict=True))]).rstrip()]
     for row in rows:
         line = [f"{marks.get((row, c), ''):<{w}}" for c, w in zip(columns, widths, strict=True)]
         lines.append("  ".join([f"{row:<{first}}", *line]).rstrip())

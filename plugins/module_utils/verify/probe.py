@@ -1,7 +1,7 @@
 """Runs inside of a probe pod: tries doors, asks stores, starts a round trip, prints what it saw as one line of JSON.
 
-Needs nothing but Python's own library (3.10 or newer), so that nearly any image with Python can run it. What to do comes
-in the environment variable PROBE as JSON:
+Needs nothing but Python's own library (3.10 or newer), so that nearly any image with Python can run it. What to do
+comes in the environment variable PROBE as JSON:
 
 doors      [{id, host, port, open}]  TCP connections; ``open`` is what is expected; port 0 resolves the name
 stores     [postgres | nats | qdrant]  asked with the credentials in /run/secrets/platform
@@ -32,7 +32,7 @@ from typing import Any
 
 CONNECT = 2.0
 SETTLE = 2.0
-PATIENCE = 12.0
+PATIENCE = 40.0
 EXCHANGE = 5.0
 ROUND_TRIP = 20.0
 CREDENTIALS = Path("/run/secrets/platform")
