@@ -46,6 +46,11 @@ class Credential:
         return {"name": self.name, "kind": self.kind, "min_length": self.min_length, "used_by": self.used_by}
 
 
+def is_placeholder(value: str) -> bool:
+    """Whether a value is one that people put where a real one is still to come."""
+    return _PLACEHOLDER.fullmatch(value) is not None
+
+
 def name_fault(name: str) -> tuple[str, str] | None:
     """Why a part cannot list this under secrets (problem, remedy), None where it can."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
@@ -160,7 +165,7 @@ def _check_value(
         problems.add_secret(
             at, "begins or ends with white space or holds a line break", "Trim it, for example with | trim"
         )
-    elif _PLACEHOLDER.fullmatch(value):
+    elif is_placeholder(value):
         problems.add_secret(at, "is a placeholder", "Give the real value")
     elif len(value) < credential["min_length"]:
         problems.add_secret(

@@ -1,0 +1,40 @@
+# Documentation of the action plugin of this name, which does all of the work in the controller process.
+# Copyright: the multi_agent.platform authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: check_health
+short_description: Says what is wrong and what to do; fails where anything is
+version_added: 0.1.0
+author:
+  - The multi_agent.platform authors
+description:
+  - Looks at workloads, pods, volumes, certificates and the last release, and prints each problem with its remedy.
+extends_documentation_fragment:
+  - multi_agent.platform.connection
+  - multi_agent.platform.operation
+attributes:
+  check_mode:
+    description: Writes nothing at any time.
+    support: full
+  diff_mode:
+    description: Its own output shows what there is to see.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Platform is well
+  multi_agent.platform.check_health:
+    namespace: multi-agent
+"""
+
+RETURN = r"""
+problems:
+  description: Each problem with its remedy.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{problem: 'Deployment agent-service: 1 of 2 pods are available', remedy: see the findings below}]
+"""

@@ -1,0 +1,55 @@
+# Documentation of the action plugin of this name, which does all of the work in the controller process.
+# Copyright: the multi_agent.platform authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restart
+short_description: Replaces the pods of a part one by one
+version_added: 0.1.0
+author:
+  - The multi_agent.platform authors
+description:
+  - Does what C(kubectl rollout restart) does, and waits until the new pods are ready or says why they are not.
+  - V(all) restarts every Deployment; stores have to be named.
+options:
+  part:
+    description:
+      - Name of a part in the catalogue, or of a store. Has to be given.
+    type: str
+  wait:
+    description:
+      - Whether to wait until the pods are ready.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds to wait at most.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - multi_agent.platform.connection
+  - multi_agent.platform.operation
+attributes:
+  check_mode:
+    description: Shows what would be restarted.
+    support: full
+  diff_mode:
+    description: Its own output shows what there is to see.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Agent is new
+  multi_agent.platform.restart:
+    namespace: multi-agent
+    part: agent
+"""
+
+RETURN = r"""
+objects:
+  description: What was restarted.
+  returned: always
+  type: str
+"""
