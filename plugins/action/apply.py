@@ -107,7 +107,7 @@ class ActionModule(ActionBase):
                 value = variables.resolve(variable)
                 if value not in (None, ""):
                     self._task.args[option] = value
-        _, checked = self.validate_argument_spec(argument_spec=SPEC)
+        _, checked = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
         arguments: dict[str, Any] = plain(checked)  # Ansible's tagged values do not survive a YAML dump
         return arguments
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import ansible_runner
+import ansible_runner  # type: ignore[import-untyped]
 import pytest
 
 from tests.integration.conftest import ROOT, Cluster

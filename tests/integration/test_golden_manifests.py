@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ def dry_run(cluster: Cluster, objects: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture
-def restricted(cluster: Cluster, namespace: str) -> Iterator[str]:
+def restricted(cluster: Cluster, namespace: str) -> str:
     """A namespace that enforces, audits and warns as the platform's does."""
     labels = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "audit", "warn")]
     cluster.kubectl("label", "namespace", namespace, *labels)

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="session")
 def shipped() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "roles/platform/defaults/main.yml").read_text())
+    values: dict[str, Any] = yaml.safe_load((ROOT / "roles/platform/defaults/main.yml").read_text())
+    return values
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_checkov_fails_nothing(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", ["local", "prod"])
 def test_nats_server_takes_its_configuration(case: str, tmp_path: Path) -> None:
     server = program("nats-server")
-    texts = {}
+    texts: dict[str, str] = {}
     for obj in yaml.safe_load_all(rendering.stored(case)["nats"]):
         if obj["kind"] in ("ConfigMap", "Secret"):
             texts |= obj.get("data", {}) | obj.get("stringData", {})
