@@ -81,7 +81,7 @@ def main() -> int:
 
 def _samples(services: int, cluster: BenchCluster, folder: Path) -> list[dict[str, Any]]:
     """Samples of a no-change run, after two that bring everything to rest. Raises RuntimeError where a run fails."""
-    inventory = write(folder, services, NAMESPACE, change(services, "one"))
+    inventory = write(folder / "inventory", services, NAMESPACE, change(services, "one"))
     site = [str(ROOT / "site.yml"), "-i", str(inventory)]
     variables = dict(environment(cluster.kubeconfig, folder))
     for _ in range(2):
