@@ -108,12 +108,18 @@ def _target(args: dict[str, Any]) -> Target:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Leave by an exception when told to end, so that the probes are removed on the way out."""
+    """Leave by an exception when told to end, so that the probes are removed on the way out.
+
+    Told once: Ansible passes an interrupt on to its workers and then terminates them too, in the middle of the removal.
+    """
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def leave(_number: int, _frame: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, leave) for number in numbers}
     try:
         yield
     finally:
