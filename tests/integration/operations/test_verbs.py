@@ -1,0 +1,263 @@
+"""The operator's verbs, as a user runs them, against a whole platform on the embedded cluster."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..conftest import ROOT, Cluster
+
+NEW_IMAGE: dict[str, Any] = {"platform_image_overrides": {"agent": "multi-agent/agent-service:2.0.0"}}
+TIERS = {"namespace", "netpol", "datastores", "nats", "services", "frontend", "ingress"}
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform in a namespace of its own."""
+
+    cluster: Cluster
+    namespace: str
+
+    def run(self, playbook: str, *arguments: str, expect: int = 0, **variables: Any) -> str:
+        """Both streams of a playbook's run, as the make targets run it."""
+        command = ["ansible-playbook", f"playbooks/{playbook}.yml"]
+        return self._run(command, arguments, expect, variables)
+
+    def plan(self, *arguments: str, expect: int, **variables: Any) -> str:
+        """As CI runs it."""
+        return self._run([str(ROOT / "tools" / "plan")], arguments, expect, variables)
+
+    def _run(self, command: list[str], arguments: tuple[str, ...], expect: int, variables: dict[str, Any]) -> str:
+        every = {"platform_namespace": self.namespace, **variables}
+        done = subprocess.run(
+            [*command, "-i", "inventories/local", "-e", json.dumps(every), *arguments],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "K8S_AUTH_KUBECONFIG": str(self.cluster.kubeconfig),
+                "ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen",
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == expect, output
+        assert "Traceback" not in output
+        return output
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.cluster.kubectl("--namespace", self.namespace, *arguments)
+
+    def get(self, *arguments: str) -> Any:
+        return self.cluster.get("--namespace", self.namespace, *arguments)
+
+    def releases(self) -> list[dict[str, Any]]:
+        """Recorded releases, oldest first."""
+        items = self.get("configmaps", "--selector=multi-agent.platform/release")["items"]
+        return sorted((json.loads(i["data"]["release.json"]) for i in items), key=lambda body: body["number"])
+
+    def image(self) -> str:
+        found: str = self.get("deployment", "agent-service")["spec"]["template"]["spec"]["containers"][0]["image"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: Cluster) -> Iterator[Platform]:
+    made = Platform(cluster, f"ops-{secrets.token_hex(4)}")
+    made.run("site")
+    yield made
+    cluster.kubectl("delete", "namespace", made.namespace, "--wait=false", "--ignore-not-found")
+
+
+def test_a_run_is_one_release_and_a_run_without_changes_is_none(platform: Platform) -> None:
+    platform.run("site")
+    (release,) = platform.releases()
+    assert release["tiers"].keys() == release["changes"].keys() == TIERS
+    assert release["cluster"] == "local"
+    assert release["versions"]["server"].startswith("v1.")
+    assert "created Deployment agent-service" in release["changes"]["services"]["objects"]
+
+
+def test_a_release_holds_no_credential(platform: Platform) -> None:
+    values = platform.get("secret", "platform-credentials")["data"].values()
+    recorded = platform.get("secrets", "--selector=multi-agent.platform/manifests")["items"]
+    texts = [gzip.decompress(base64.b64decode(item["data"]["manifests.json.gz"])).decode() for item in recorded]
+    assert len(texts) == len(TIERS)
+    assert any("platform-credentials" in text for text in texts)
+    for value in values:
+        clear = base64.b64decode(value).decode()
+        assert not any(value in text or clear in text for text in texts)
+
+
+def test_status_is_one_screen(platform: Platform) -> None:
+    lines = platform.run("status").splitlines()
+    assert "11 of 11 ready" in lines[0]
+    assert lines[1].startswith("Last release: 1 by ")
+    assert lines[2] == "Drift: no"
+    row = next(line for line in lines if " gateway-service " in line)
+    assert "2/2" in row
+    assert row.endswith("http://api.multi-agent.local")
+    assert sum(line.startswith("data-") for line in lines) == 3
+    assert len(lines) < 40
+    assert not any(line.startswith(("PLAY", "TASK")) or "\x1b" in line for line in lines)
+
+
+def test_drift_says_what_and_who_and_the_next_run_heals_it(platform: Platform, tmp_path: Path) -> None:
+    platform.kubectl("set", "image", "deployment/agent-service", "agent=by/hand:1")
+    platform.kubectl("delete", "poddisruptionbudget", "tool-service")
+    patch = '{"data": {"POSTGRES_USER": "aGFuZA=="}}'
+    platform.kubectl("patch", "secret", "tool-service-credentials", "--patch", patch)
+    file = tmp_path / "drift.json"
+    output = platform.run("drift", expect=2, drift_json=str(file), drift_fail=True)
+    assert "[agent].image: declared multi-agent/agent-service:1.0.0, is by/hand:1 (kubectl-set, " in output
+    assert "PodDisruptionBudget tool-service was deleted" in output
+    assert "data.POSTGRES_USER: declared ********, is ********" in output
+    assert {found["name"] for found in json.loads(file.read_text())["objects"]} == {
+        "agent-service",
+        "tool-service",
+        "tool-service-credentials",
+    }
+    assert "Drift: yes, 3 objects" in platform.run("status")
+    platform.run("site")
+    assert "none." in platform.run("drift", drift_fail=True)
+    # The manifests are those of release 1, and the run changed something all the same.
+    first, second = platform.releases()
+    assert second["tiers"] == first["tiers"]
+    assert second["changes"]["services"]["counts"] == {"configured": 2, "created": 1}
+
+
+def test_plan_tells_nothing_changes_and_failure_apart(platform: Platform, tmp_path: Path) -> None:
+    assert "nothing to change" in platform.plan(expect=0)
+    markdown = tmp_path / "plan.md"
+    output = platform.plan("-e", f"plan_markdown={markdown}", expect=2, **NEW_IMAGE)
+    assert "multi-agent/agent-service:1.0.0 -> multi-agent/agent-service:2.0.0" in output
+    assert "Would be: 1 configured" in output
+    assert "| ~ | services | `Deployment agent-service` | configured |" in markdown.read_text()
+    assert "nothing to change" in platform.plan("--tags", "frontend", expect=0, **NEW_IMAGE)
+    assert "platform_image_overrides" in platform.plan(expect=1, platform_image_overrides={"agent": "UPPER CASE"})
+    assert platform.image() == "multi-agent/agent-service:1.0.0"
+
+
+def test_plan_of_an_empty_cluster(platform: Platform) -> None:
+    output = platform.plan(expect=2, platform_namespace="not-there-yet")
+    assert "+ Namespace not-there-yet (created)" in output
+    assert "0 unchanged" in output
+
+
+def test_rollback_brings_a_release_back_and_records_it(platform: Platform) -> None:
+    before = platform.releases()[-1]["number"]
+    platform.run("site", **NEW_IMAGE)
+    assert platform.image() == "multi-agent/agent-service:2.0.0"
+    assert "would be configured" in platform.run("rollback", "--check")
+    assert platform.image() == "multi-agent/agent-service:2.0.0"
+    output = platform.run("rollback", rollback_to=before)
+    assert "schema" in output
+    assert platform.image() == "multi-agent/agent-service:1.0.0"
+    last = platform.releases()[-1]
+    assert (last["number"], last["note"]) == (before + 2, f"rollback to {before}")
+    assert "nothing was changed" in platform.run("rollback", rollback_to=before)
+    assert platform.releases()[-1]["number"] == before + 2
+    listed = platform.run("releases")
+    assert f"rollback to {before}" in listed
+    compared = platform.run("releases", release_diff=f"{before},{before + 1}")
+    assert "agent-service:1.0.0 -> multi-agent/agent-service:2.0.0" in compared
+
+
+def test_a_part_without_credentials_is_not_brought_back_halfway(platform: Platform) -> None:
+    before = platform.releases()[-1]["number"]
+    calls = ["agent", "tool", "model", "execution"]
+    platform.run("site", platform_services_overrides={"vector": None, "orchestration": {"calls": calls}})
+    output = platform.run("rollback", rollback_to=before, expect=2)
+    assert "Secret vector-service-credentials" in output
+    assert "Nothing was written" in output
+    assert platform.releases()[-1]["number"] == before + 1
+    platform.run("site")
+
+
+def test_restart_replaces_pods_and_is_no_drift(platform: Platform) -> None:
+    def pods() -> set[str]:
+        items = platform.get("pods", "--selector=app=tool-service")["items"]
+        return {item["metadata"]["uid"] for item in items if not item["metadata"].get("deletionTimestamp")}
+
+    before = pods()
+    platform.run("restart", part="tool")
+    assert not before & pods()
+    assert "none." in platform.run("drift", drift_fail=True)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variables", "words"),
+    [
+        ("logs", {"part": "nobody"}, "no part 'nobody'"),
+        ("logs", {"part": "agent", "since": "soon"}, "'soon' is no duration"),
+        ("events", {"part": "nobody"}, "no part 'nobody'"),
+        ("top", {}, "Install metrics-server"),
+        ("restart", {}, "No part was named"),
+        ("restart", {"part": "nobody"}, "It has: agent, execution"),
+        ("scale", {"part": "agent", "replicas": 5}, "scaling: {min_replicas"),
+        ("scale", {"part": "agent"}, "No number of pods"),
+        ("scale", {"part": "postgres", "replicas": 2}, "platform_stores_overrides.postgres.replicas"),
+        ("shell", {"part": "agent"}, "A shell needs a terminal"),
+        ("shell", {"part": "nobody"}, "no part 'nobody'"),
+        ("port_forward", {"port_forward_ports": {"nobody": 1}}, "no part 'nobody'"),
+        ("releases", {"release": 999}, "There is no release 999"),
+        ("releases", {"release_diff": "1,999"}, "There is no release 999"),
+        ("rollback", {"rollback_to": 999}, "There is no release 999"),
+        ("rollback", {"rollback_to": 1, "rollback_data_tiers": ["tapes"]}, "has no tier tapes"),
+        ("status", {"platform_namespace": "nowhere"}, "Nothing of the platform is in namespace nowhere"),
+        ("drift", {"platform_namespace": "nowhere"}, "nothing to compare with"),
+        ("check_health", {"platform_namespace": "nowhere"}, "Run site.yml first"),
+    ],
+)
+def test_bad_input_is_a_sentence_with_the_remedy(
+    platform: Platform, playbook: str, variables: dict[str, Any], words: str
+) -> None:
+    before = platform.releases()[-1]["number"]
+    assert words in platform.run(playbook, expect=2, **variables)
+    assert platform.releases()[-1]["number"] == before
+
+
+def test_a_port_in_use_is_said_at_once(platform: Platform) -> None:
+    import socket  # noqa: PLC0415
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        output = platform.run("port_forward", expect=2, port_forward_ports={"gateway": port})
+    assert f"Port {port} for gateway is in use" in output
+
+
+def test_health_and_events_and_doctor(platform: Platform) -> None:
+    assert "healthy, all 11 workloads are ready" in platform.run("check_health")
+    assert "TYPE" in platform.run("events", part="agent")
+    assert "Nothing measures pods" in platform.run("doctor")
+    platform.run("doctor", expect=2, doctor_fail=True)
+
+
+def test_teardown_keeps_what_cannot_be_made_again(platform: Platform) -> None:
+    claims = {item["metadata"]["uid"] for item in platform.get("persistentvolumeclaims")["items"]}
+    credentials = platform.get("secret", "platform-credentials")["data"]
+    platform.run("teardown", "--check")
+    assert len(platform.get("deployments")["items"]) == 8
+    platform.run("teardown", expect=2, platform_environment="prod", teardown_cluster="another")
+    assert len(platform.get("deployments")["items"]) == 8
+    platform.run("teardown")
+    assert platform.get("deployments,statefulsets,services,networkpolicies")["items"] == []
+    assert platform.releases()[-1]["note"] == "teardown"
+    platform.run("site")
+    assert {item["metadata"]["uid"] for item in platform.get("persistentvolumeclaims")["items"]} == claims
+    assert platform.get("secret", "platform-credentials")["data"] == credentials
+    assert "11 of 11 ready" in platform.run("status")

@@ -1,0 +1,113 @@
+"""Each check of the doctor finds what it is for, and nothing in a sound platform."""
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations.doctor import (
+    ADVICE,
+    PROBLEM,
+    Facts,
+    examine,
+    full_scale_out,
+)
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+LABELS = {"applyset.kubernetes.io/part-of": "applyset-x-v1"}
+
+
+def _deployment(image="r.example/agent:1@sha256:0"):
+    container = {"name": "a", "image": image, "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}
+    return {"metadata": {"name": "agent"}, "spec": {"replicas": 2, "template": {"spec": {"containers": [container]}}}}
+
+
+def _sound():
+    return {
+        "Deployment": [_deployment()],
+        "HorizontalPodAutoscaler": [
+            {"metadata": {"name": "agent"}, "spec": {"scaleTargetRef": {"name": "agent"}, "maxReplicas": 10}}
+        ],
+        "StorageClass": [{"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}],
+        "system": [{"metadata": {"name": "cilium"}}],
+        "NetworkPolicy": [{"metadata": {"name": "allow-dns", "labels": LABELS}, "spec": {"egress": []}}],
+        "ResourceQuota": [{"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": "5", "pods": "10"}}}],
+        "Node": [{"spec": {}, "status": {"allocatable": {"cpu": "8", "memory": "32Gi"}}}],
+    }
+
+
+def _examined(change=None, **facts):
+    objects = _sound()
+    objects.update(change or {})
+    return examine(Facts(**{"version": "v1.37.2", "objects": objects, **facts}), NOW)
+
+
+def test_a_sound_platform_has_no_findings():
+    assert _examined() == []
+
+
+def test_a_full_scale_out_is_what_autoscalers_allow():
+    wanted = full_scale_out(Facts(objects=_sound()))
+    assert (wanted["pods"], wanted["requests.cpu"]) == (10, 5.0)
+
+
+def _secret(name, kind="Opaque", **values):
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"metadata": {"name": name}, "type": kind, "data": data}
+
+
+_LABELS = 'group="x",removed_release="1.38",resource="y",version="v1"'
+REMOVED_API = f"apiserver_requested_deprecated_apis{{{_LABELS}}} 1"
+CASES = [
+    ({}, {"version": "v1.30.1"}, PROBLEM, "older than 1.34"),
+    ({}, {"version": "v1.40.0"}, ADVICE, "tests go up to 1.37"),
+    ({}, {"metrics": False}, PROBLEM, "metrics.k8s.io"),
+    ({"StorageClass": []}, {}, ADVICE, "no default StorageClass"),
+    ({"system": []}, {}, ADVICE, "enforce NetworkPolicy"),
+    ({"NetworkPolicy": [{"metadata": {"name": "open"}, "spec": {}}]}, {}, ADVICE, "NetworkPolicy open is not ours"),
+    ({"system": [{"metadata": {"name": n}} for n in ("cilium", "node-local-dns")]}, {}, PROBLEM, "NodeLocal"),
+    ({"ResourceQuota": [{"metadata": {"name": "q"}, "spec": {"hard": {"pods": "9"}}}]}, {}, PROBLEM, "allows pods 9"),
+    (
+        {"Node": [{"spec": {}, "status": {"allocatable": {"cpu": "4", "memory": "64Gi"}}}]},
+        {},
+        ADVICE,
+        "requests 5 of cpu",
+    ),
+    (
+        {"PodDisruptionBudget": [{"metadata": {"name": "pg"}, "status": {"expectedPods": 1, "currentHealthy": 1}}]},
+        {},
+        ADVICE,
+        "PodDisruptionBudget pg allows no disruption",
+    ),
+    ({"Secret": [_secret("tls", "kubernetes.io/tls")]}, {}, PROBLEM, "no certificate"),
+    ({"Deployment": [_deployment("agent:latest")]}, {}, PROBLEM, "agent:latest"),
+    ({"Deployment": [_deployment("agent:1")]}, {"environment": "prod"}, ADVICE, "without a digest"),
+    (
+        {"Secret": [_secret("platform-credentials", openai_api_key="changeme")]},
+        {"environment": "prod"},
+        PROBLEM,
+        "openai_api_key is a placeholder",
+    ),
+    ({"Secret": [_secret("platform-credentials", jwt_secret="q8Zt")]}, {}, PROBLEM, "shorter than 32"),
+    ({"Secret": [_secret("left-over")]}, {}, ADVICE, "left-over is used by no pod"),
+    (
+        {},
+        {"deprecated": REMOVED_API},
+        ADVICE,
+        "y of x/v1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "facts", "level", "words"), CASES, ids=[case[3] for case in CASES])
+def test_each_check(change, facts, level, words):
+    found = _examined(change, **facts)
+    assert any(f.level == level and words in f.what and f.remedy for f in found), found
+
+
+def test_problems_come_first_and_no_value_is_told():
+    found = _examined(
+        {"system": [], "Secret": [_secret("platform-credentials", jwt_secret="changeme")]},
+        environment="prod",
+    )
+    assert found[0].level == PROBLEM
+    assert "changeme" not in str(found)

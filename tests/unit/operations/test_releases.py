@@ -1,0 +1,85 @@
+"""What a release keeps, and what it must not."""
+
+import base64
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations import releases, rollback
+
+
+def _secret(name, **values):
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+
+
+REAL = _secret("agent", PASSWORD="hunter2-hunter2", USER="agent")
+REFERENCE = _secret("agent", PASSWORD="credential:postgres_password_agent", USER="agent")
+
+
+def test_a_secret_is_kept_by_reference():
+    kept = releases.by_reference([REAL], [REFERENCE], lambda _obj: True)
+    assert kept == [REFERENCE]
+
+
+def test_of_a_foreign_secret_only_names_are_kept():
+    kept = releases.by_reference([REAL], [], lambda _obj: False)
+    assert kept[0]["data"] == {"PASSWORD": None, "USER": None}
+
+
+def test_references_become_values_again():
+    done, lacking = releases.with_credentials([REFERENCE], {"postgres_password_agent": "new"}.__getitem__)
+    assert (done, lacking) == ([_secret("agent", PASSWORD="new", USER="agent")], [])
+
+
+def test_a_reference_inside_of_a_text_too():
+    config = _secret("nats", conf="user: a, password: credential:nats_a;")
+    done, _ = releases.with_credentials([config], {"nats_a": "x y"}.__getitem__)
+    assert done == [_secret("nats", conf="user: a, password: x y;")]
+
+
+def test_a_secret_that_cannot_be_completed_says_why():
+    unknown = {**REAL, "data": {"PASSWORD": None}}
+    done, lacking = releases.with_credentials([REFERENCE, unknown], dict[str, str]().__getitem__)
+    assert done == []
+    assert [reason for _, reason in lacking] == [
+        "the credential postgres_password_agent is no longer there",
+        "its values are not on record",
+    ]
+
+
+def _release(number, tiers, failed=""):
+    changes = {"services": {"counts": {"configured": 1}, "objects": [], "failed": failed}}
+    return releases.Release(number, {"tiers": tiers, "changes": changes})
+
+
+def test_the_release_before_the_last_that_differs_and_did_not_fail():
+    every = [
+        _release(1, {"s": "a"}),
+        _release(2, {"s": "b"}, "broken"),
+        _release(3, {"s": "c"}),
+        _release(4, {"s": "c"}),
+    ]
+    assert rollback.target(every, None).number == 1
+    assert rollback.target(every, 2).number == 2
+
+
+@pytest.mark.parametrize(
+    ("every", "number", "words"),
+    [
+        ([], None, "No release"),
+        ([], 3, "no release 3"),
+        ([_release(1, {})], 7, "1 to 1"),
+        ([_release(1, {})], None, "before 1"),
+    ],
+)
+def test_an_unknown_release_is_refused(every, number, words):
+    with pytest.raises(EngineError) as refused:
+        rollback.target(every, number)
+    assert words in str(refused.value)
+
+
+def test_counts_are_summed_over_tiers():
+    change = releases.Change(["configured Deployment a", "created Secret b", "configured Deployment c"])
+    release = releases.Release(1, {"changes": {"x": change.data(), "y": change.data()}})
+    assert release.counts() == {"configured": 4, "created": 2}
+    assert release.summary() == "4 configured, 2 created"
