@@ -37,6 +37,16 @@ class Untrusted(Exception):
     """TLS failed: trying again cannot help."""
 
 
+# Alerts (RFC 8446, 6.2) by which a server says that a handshake went wrong on the way or inside of it. They pass by
+# themselves; those about certificates and versions do not.
+_PASSING_ALERTS = ("ALERT_DECODE_ERROR", "ALERT_INTERNAL_ERROR", "ALERT_BAD_RECORD_MAC", "UNEXPECTED_EOF_WHILE_READING")
+
+
+def _handshake_broke(error: BaseException) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, ssl.SSLError) and str(cause.reason).endswith(_PASSING_ALERTS)
+
+
 def _plain(error: BaseException) -> str:
     """The innermost reason, without urllib3's nesting of class names and pool addresses."""
     reason = getattr(error, "reason", None)
@@ -113,6 +123,8 @@ class Transport:
                 redirect=False,
             )
         except urllib3.exceptions.SSLError as error:
+            if _handshake_broke(error):
+                raise Disconnected(error) from error
             raise Untrusted(_plain(error)) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
