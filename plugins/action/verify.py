@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
                     "message": c.message,
                     "seconds": c.seconds,
                 }
-                for c in result.checks
+                for c in result.failures or result.checks  # Ansible prints all of a failed result
             ],
         }
         if result.failures:

@@ -107,7 +107,7 @@ msg:
   type: str
   returned: always
 checks:
-  description: Every check.
+  description: Every check; where some failed, these alone. The JUnit file always has all of them.
   type: list
   elements: dict
   returned: always

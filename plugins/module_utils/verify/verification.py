@@ -16,7 +16,7 @@ from .probes import Image, Probe, Probes
 
 Object = dict[str, Any]
 START_SECONDS = 60.0
-REPORT_SECONDS = 100.0
+REPORT_SECONDS = 130.0
 POLL = 3.0
 
 
