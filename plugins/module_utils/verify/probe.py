@@ -313,7 +313,7 @@ def main() -> None:
     with ThreadPoolExecutor(64) as pool:
         doors = pool.map(try_door, order.get("doors", ()))
         stores = pool.map(ask_store, order.get("stores", ()))
-        seen = {"doors": list(doors), "stores": list(stores), "roundtrip": None}
+        seen: dict[str, Any] = {"doors": list(doors), "stores": list(stores), "roundtrip": None}
     if "roundtrip" in order:
         seen["roundtrip"] = roundtrip(order["roundtrip"])
     print(json.dumps(seen), flush=True)
