@@ -24,10 +24,10 @@ export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cluster up deploy plan render status check-health doctor drift releases rollback logs events top \
-    port-forward shell restart scale teardown verify test test-kind faults bench profile lint docs down clean
+    port-forward shell restart expand-storage scale teardown verify test test-kind faults bench profile lint docs down clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo 'Variables: ENV=local|dev|staging|prod (the inventory), CLUSTER_NAME=local, CLUSTER_PROVIDER=embedded|kind|existing,'
 	@echo '           ARGS="--tags services ..." (more arguments for ansible-playbook)'
@@ -90,6 +90,9 @@ shell: setup ## Open a shell in a pod of S=agent, or run CMD='ls /' there
 
 restart: setup ## Replace the pods of S=agent one by one (S=all: of every part)
 	@$(screen) playbooks/restart.yml $(call extra,part,$(S)) $(ARGS)
+
+expand-storage: setup ## Grow the volumes of the stores to what the inventory says; data stays
+	@$(playbook) playbooks/expand_storage.yml $(ARGS)
 
 scale: setup ## Run S=worker in N=3 pods, where no autoscaler owns it
 	@$(screen) playbooks/scale.yml $(call extra,part,$(S)) $(call extra,replicas,$(N)) $(ARGS)

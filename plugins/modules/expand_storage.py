@@ -1,0 +1,64 @@
+# Documentation of the action plugin of this name, which does all of the work in the controller process.
+# Copyright: the multi_agent.platform authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: expand_storage
+short_description: Grows the volumes of StatefulSets with their data in place
+version_added: 0.1.0
+author:
+  - The multi_agent.platform authors
+description:
+  - Grows the claims of each StatefulSet to the wanted size, then deletes the StatefulSet without its pods, so that the
+    tier which declares it can make it anew with the larger template. Pods go on serving.
+  - Refuses, before anything is written, a volume that would shrink and a StorageClass that does not let volumes grow.
+options:
+  sizes:
+    description:
+      - Wanted size of the volumes of each StatefulSet, by its name, as Kubernetes quantities.
+    type: dict
+    required: true
+  wait:
+    description:
+      - Whether to wait until the volumes have their new size.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds to wait at most.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - multi_agent.platform.connection
+  - multi_agent.platform.operation
+attributes:
+  check_mode:
+    description: Shows what would grow.
+    support: full
+  diff_mode:
+    description: Its own output shows what there is to see.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Volumes of Postgres have 20Gi
+  multi_agent.platform.expand_storage:
+    namespace: multi-agent
+    sizes:
+      postgres: 20Gi
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, a line each.
+  returned: always
+  type: list
+  elements: str
+restart:
+  description: Claims whose file system grows only when their pod restarts.
+  returned: always
+  type: list
+  elements: str
+"""
