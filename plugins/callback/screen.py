@@ -6,6 +6,9 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
+from ..module_utils.engine.diff import to_yaml
+from ..module_utils.engine.render import plain
+
 DOCUMENTATION = r"""
 name: screen
 type: stdout
@@ -14,7 +17,8 @@ version_added: 0.1.0
 author:
   - The multi_agent.platform authors
 description:
-  - Shows only what tasks say themselves, and of a task that fails the message, on standard error.
+  - Shows only what tasks say themselves, what P(ansible.builtin.debug#module) prints, and of a task that fails the
+    message, on standard error.
   - For playbooks whose tasks print their result, such as P(multi_agent.platform.status#module). The make targets choose
     it; E(ANSIBLE_STDOUT_CALLBACK=multi_agent.platform.screen) does anywhere else.
 """
@@ -28,8 +32,12 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "multi_agent.platform.screen"
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Warnings only: what a task has to say it said itself."""
-        self._handle_warnings(_outcome(result))
+        """Warnings, and what debug shows: other tasks say themselves what they have to say."""
+        outcome = _outcome(result)
+        self._handle_warnings(outcome)
+        task = result.task if hasattr(result, "task") else result._task
+        if task.action.rpartition(".")[2] == "debug" and "msg" in outcome:
+            self._display.display(to_yaml(plain(outcome["msg"])).rstrip())
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """The message of a task that failed, after the name of its cluster."""
