@@ -148,7 +148,7 @@ class Platform:
         return status, data
 
     def round_trip(self, tries: int = 4) -> str:
-        """Run one through the whole graph; its id. Tried again, as a busy machine may let one run into its deadlines."""
+        """Run one through the whole graph; its id. Tried again: on a busy machine one may run into its deadlines."""
         for number in range(1, tries + 1):
             status, answer = self.gateway("POST", "/run", {"prompt": "what stays"})
             if status == 200:
