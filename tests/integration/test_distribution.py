@@ -21,7 +21,7 @@ all:
     target:
       ansible_connection: local
       ansible_python_interpreter: "{{ ansible_playbook_python }}"
-      platform_environment: dev
+      platform_environment: local
       platform_generate_credentials: true
       platform_credentials:
         jwt_secret: %s
@@ -45,6 +45,8 @@ def secrets_of(cluster: Cluster, namespace: str) -> set[str]:
     """Every secret value in a namespace, in clear and as the API writes it; names of users are no secrets."""
     values = set()
     for secret in cluster.get("secrets", "--namespace", namespace)["items"]:
+        if secret["metadata"]["name"].startswith("manifests-"):
+            continue  # what a release applied, packed: tested where releases are
         for key, value in (secret.get("data") or {}).items():
             clear = base64.b64decode(value).decode()
             if not key.endswith("_USER") and len(clear) >= 16:
