@@ -22,6 +22,8 @@ import pytest
 
 from .platform import Platform
 
+pytestmark = pytest.mark.slow
+
 HOSTS = ("multi-agent.local", "api.multi-agent.local")
 STREAM_SECONDS = int(os.environ.get("KIND_STREAM_SECONDS", "150"))
 
@@ -89,6 +91,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "ingress_kind": "HTTPRoute",
         "ingress_tls_secret": "edge-tls",
         "ingress_parents": [{"name": "edge", "namespace": "traefik", "section_name": "https"}],
+        "ingress_redirect_parents": [{"name": "edge", "namespace": "traefik", "section_name": "http"}],
     },
 }
 
