@@ -119,13 +119,6 @@ class Waiter:
             f"{names}: {what}.", report, "What was applied stays; mend the cause and run again, it goes on from here."
         )
 
-    def report(self) -> list[str]:
-        """What is still awaited and why, for a wait that is broken off."""
-        diagnosis = Diagnosis(self._cluster)
-        return [
-            line for key, state in self._pending().items() for line in diagnosis.report(self._live[key], state.message)
-        ]
-
     # --- following ----------------------------------------------------------------------------------------------------
 
     def _see(self, obj: Object) -> None:
