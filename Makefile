@@ -110,7 +110,7 @@ test-kind: setup ## All tests with real pods, on kind (ARGS="-k policies"); abou
 	@$(bin)/python -m pytest tests/kind -rP --quiet --durations=0 $(ARGS)
 
 faults: setup ## Play FAULTS_SCHEDULES=300 random schedules of faults against the engine
-	@FAULTS_SCHEDULES=$${FAULTS_SCHEDULES:-300} ENGINE_TEST_ROUNDS=$${ENGINE_TEST_ROUNDS:-60} \
+	@FAULTS_SCHEDULES=$${FAULTS_SCHEDULES:-300} FAULTS_SEED=$${FAULTS_SEED:-$$(date +%s)} ENGINE_TEST_ROUNDS=$${ENGINE_TEST_ROUNDS:-60} \
 		$(bin)/python -m pytest --quiet tests/faults tests/integration/engine/test_drift.py
 
 bench: setup ## Compare with kubectl, Helm and kubernetes.core (ARGS="--services 8 --only noop"); hours with all cells

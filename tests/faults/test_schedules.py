@@ -1,7 +1,8 @@
 """Property: whatever breaks during a run, after the faults end one run converges and a second one changes nothing.
 
 Nothing is lost meanwhile: not what others wrote into our objects, not objects of others, and nothing that is declared.
-A failed schedule is repeated by its seed: FAULTS_SEED=<seed> FAULTS_SCHEDULES=1. `make faults` plays hundreds.
+A failed schedule is repeated by its seed: FAULTS_SEED=<seed> FAULTS_SCHEDULES=1. The same few are played each time, so
+that a failure comes of a change; `make faults` plays hundreds of others.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .scenario import TIER, run, version
 pytestmark = pytest.mark.cluster
 
 _SCHEDULES = int(environ.get("FAULTS_SCHEDULES") or 20)
-_FIRST = int(environ.get("FAULTS_SEED") or random.randrange(1 << 32))  # noqa: S311 - repeatable
+_FIRST = int(environ.get("FAULTS_SEED") or 1)
 # A run that changes everything and breaks nowhere sends about this many requests.
 _REQUESTS = 50
 
@@ -69,13 +70,12 @@ def spread(cluster: Cluster, namespace: str) -> dict[str, Any]:
     return {f"{item['kind']} {item['metadata']['name']}": item for item in items}
 
 
-def check(cluster: Cluster, namespace: str, number: int, killed: bool = False) -> None:
+def check(cluster: Cluster, namespace: str, number: int, lease_left: bool = False) -> None:
     """The cluster holds that version, nothing of the other, and all that is not ours."""
     there = spread(cluster, namespace)
     declared = {f"{obj['kind']} {obj['metadata']['name']}" for obj in version(number)}
     others = {"ConfigMap kube-root-ca.crt", "ServiceAccount default", "ConfigMap stranger"}
-    # The Lease of a killed run stays, expired, until a run writes again; any other has to be gone.
-    left = {f"Lease applyset-{TIER}"} & set(there) if killed else set()
+    left = {f"Lease applyset-{TIER}"} & set(there) if lease_left else set()
     assert set(there) - left == declared | others | {f"ConfigMap applyset-{TIER}"}
     assert there["ConfigMap common"]["data"] == {"version": str(number), "same": "x", "theirs": "stays"}
     assert there["Service one"]["spec"]["ports"][0]["targetPort"] == 3000 + number
@@ -104,16 +104,18 @@ def test_converges_after_faults(cluster: Cluster, proxy: Proxy, through: Path, p
     run(through, place, 1 - number)  # so that there is everything to do
     ended = play(proxy, through, place, number, plan, wait)
     print(ended)
-    killed = ended == "ended with -9"
-    for entry in proxy.log:
-        if entry[3]:
-            print(*entry)
+    broken = [entry for entry in proxy.log if entry[3]]
+    for entry in broken:
+        print(*entry)
+    # What could not give its Lease back leaves it to expire, until a run writes again; any other has to be gone.
+    refused = any(method == "DELETE" and "/leases/" in path for _, method, path, _ in broken)
+    lease_left = refused or ended == "ended with -9"
     proxy.play(Schedule())
     with contextlib.suppress(AssertionError):
-        check(cluster, place, number, killed)
+        check(cluster, place, number, lease_left)
         print("(converged under the faults)")
     run(through, place, number)
-    check(cluster, place, number, killed)
+    check(cluster, place, number, lease_left)
     again = run(through, place, number)
     assert not again.result.changed
     assert again.writes == []
