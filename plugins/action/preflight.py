@@ -29,7 +29,11 @@ preload(ROLES)
 PATIENCE_SECONDS = 5.0
 _FAULTY: Any = object()
 
-SPEC: dict[str, Any] = {"cluster": {"type": "bool", "default": True}, **CONNECTION_SPEC}
+SPEC: dict[str, Any] = {
+    "cluster": {"type": "bool", "default": True},
+    "tiers": {"type": "list", "elements": "str", "choices": list(target.TIERS)},
+    **CONNECTION_SPEC,
+}
 
 
 def _not_here(name: str) -> Any:
@@ -105,7 +109,7 @@ class ActionModule(ActionBase):
         wanted = target.Wanted(
             namespace=str(values.get("platform_namespace")),
             version_minimum=str(values.get("platform_server_version_minimum")),
-            tiers=self._tiers(variables),
+            tiers=frozenset(args["tiers"] or self._tiers(variables)),
             storage=tuple(
                 (f"platform_stores.{name}.storage.storage_class", store["storage"]["storage_class"])
                 for name, store in model.stores.items()

@@ -25,6 +25,13 @@ options:
     description: Whether the cluster is checked too.
     type: bool
     default: true
+  tiers:
+    description:
+      - Tiers that the run is about. What they need of the cluster is checked.
+      - By default the roles of the play, as far as C(--tags) and C(--skip-tags) choose them.
+    type: list
+    elements: str
+    choices: [namespace, netpol, datastores, nats, services, frontend, ingress]
 extends_documentation_fragment:
   - multi_agent.platform.connection
 attributes:

@@ -150,6 +150,11 @@ def test_plan_tells_nothing_changes_and_failure_apart(platform: Platform, tmp_pa
     assert platform.image() == "multi-agent/agent-service:1.0.0"
 
 
+def test_plan_refuses_what_a_run_would_refuse(platform: Platform) -> None:
+    gold = {"platform_stores_overrides": {"postgres": {"storage": {"storage_class": "gold"}}}}
+    assert '"gold": is no StorageClass' in platform.plan(expect=1, **gold)
+
+
 def test_plan_of_an_empty_cluster(platform: Platform) -> None:
     output = platform.plan(expect=2, platform_namespace="not-there-yet")
     assert "+ Namespace not-there-yet (created)" in output
