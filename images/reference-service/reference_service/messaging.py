@@ -35,6 +35,8 @@ MAX_AGE = 7 * 24 * 3600  # seconds
 PASSING = (ConnectionClosedError, NoStreamResponseError, ServiceUnavailableError)
 PAUSE = 0.1  # seconds before another try
 LIMIT = 3.0  # seconds for one exchange with JetStream, a reconnection included
+PULSE = 1.0  # seconds in which a check wants its answer
+DEAF = 6  # seconds without one after which the connection is given up
 
 Done = TypeVar("Done")
 Answer = Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]
@@ -56,6 +58,7 @@ class Messaging(Dependency):
         self._client: Client | None = None
         self._questions: Subscription | None = None
         self._closed = asyncio.Event()  # of the connection that is in use
+        self._pulse: asyncio.Task[None] | None = None
         self._there = asyncio.Condition()  # notified of each new connection
         self._leaving = False
         self._refused = ""
@@ -68,7 +71,24 @@ class Messaging(Dependency):
             if client is not None and client.is_connected:
                 await client.drain()  # of a server about to stop: what it still owes is taken before
             return
-        await client.flush(timeout=1)
+        await self._feel(client)
+
+    async def _feel(self, client: Client) -> None:
+        """The server answers. Raises TimeoutError where it does not yet, and gives the connection up where it never does.
+
+        A ping is never cancelled: nats-py 2.16 stops reading for good when the answer to a cancelled one arrives, and
+        then calls the connection well, since nobody is left to wait for. So a late answer is waited for by later checks.
+        """
+        if self._pulse is None or self._pulse.done():
+            self._pulse = asyncio.create_task(client.flush(timeout=DEAF))
+            self._pulse.add_done_callback(lambda pulse: pulse.cancelled() or pulse.exception())  # seen, whoever asks
+        pulse = self._pulse
+        await asyncio.wait({pulse}, timeout=PULSE)
+        if not pulse.done():
+            raise TimeoutError
+        if error := pulse.exception():
+            await client.close()
+            raise error
 
     async def _connect(self) -> None:
         closed = asyncio.Event()
@@ -105,7 +125,7 @@ class Messaging(Dependency):
         except BaseException:
             await client.close()
             raise
-        self._client, self._closed = client, closed
+        self._client, self._closed, self._pulse = client, closed, None
         async with self._there:
             self._there.notify_all()
 

@@ -6,11 +6,14 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -162,6 +165,16 @@ class NatsServer:
             self._popen.terminate()
             self._popen.wait(10)
             self._popen = None
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Alive, connections open, and silent."""
+        assert self._popen is not None
+        self._popen.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._popen.send_signal(signal.SIGCONT)
 
     def remove(self) -> None:
         self.stop()

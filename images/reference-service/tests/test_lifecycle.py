@@ -125,6 +125,26 @@ def test_a_restart_of_nats_costs_time_but_no_round_trip(alone: Platform, nats: N
     assert not any(outcomes), set(outcomes)
 
 
+def test_a_nats_that_stalls_is_heard_again_at_once(alone: Platform, nats: NatsServer) -> None:
+    tool = start(alone, "tool").wait_ready()
+    run = {"run_id": "0b9f1d1e-5b7a-4a53-9d5f-3f2f1b1a0c12", "prompt": "on a busy machine"}
+    for _ in range(3):
+        # Longer than a check waits, so that its answer comes late; shorter than a connection is given up for.
+        with nats.stalled():
+            time.sleep(3.5)
+        leg = http(f"{tool.url}/internal/run", "POST", run, x_caller="agent").json()
+        assert [touch["error"] for touch in leg["touched"] if not touch["ok"]] == []
+    assert "encountered error" not in tool.log.read_text(encoding="utf-8")
+
+
+def test_a_nats_that_never_answers_is_left_for_one_that_does(alone: Platform, nats: NatsServer) -> None:
+    tool = start(alone, "tool").wait_ready()
+    with nats.stalled():
+        eventually("not ready", lambda: not tool.ready(), 15)
+        time.sleep(7)
+    eventually("ready again", tool.ready, 15)
+
+
 def test_rotated_passwords_are_read_at_the_next_connection(
     alone: Platform, postgres: PostgresServer, nats: NatsServer
 ) -> None:
