@@ -202,6 +202,15 @@ def test_restart_replaces_pods_and_is_no_drift(platform: Platform) -> None:
     assert "none." in platform.run("drift", drift_fail=True)
 
 
+def test_scale_where_no_autoscaler_owns_the_number(platform: Platform) -> None:
+    platform.kubectl("delete", "hpa", "tool-service")
+    assert "2 -> 3 pods (not done: check mode)" in platform.run("scale", "--check", part="tool", replicas=3)
+    assert "2 -> 3 pods." in platform.run("scale", part="tool", replicas=3)
+    assert platform.get("deployment", "tool-service")["status"]["readyReplicas"] == 3
+    platform.run("site")
+    assert platform.get("hpa", "tool-service")
+
+
 @pytest.mark.parametrize(
     ("playbook", "variables", "words"),
     [
