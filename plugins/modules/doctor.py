@@ -25,13 +25,7 @@ options:
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation
-attributes:
-  check_mode:
-    description: Writes nothing at any time.
-    support: full
-  diff_mode:
-    description: Its own output shows what there is to see.
-    support: none
+  - multi_agent.platform.operation.reads
 """
 
 EXAMPLES = r"""

@@ -20,26 +20,14 @@ options:
       - Wanted size of the volumes of each StatefulSet, by its name, as Kubernetes quantities.
     type: dict
     required: true
-  wait:
-    description:
-      - Whether to wait until the volumes have their new size.
-    type: bool
-    default: true
-  wait_timeout:
-    description:
-      - Seconds to wait at most.
-    type: int
-    default: 600
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation
+  - multi_agent.platform.operation.waits
 attributes:
   check_mode:
     description: Shows what would grow.
     support: full
-  diff_mode:
-    description: Its own output shows what there is to see.
-    support: none
 """
 
 EXAMPLES = r"""

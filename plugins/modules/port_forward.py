@@ -26,9 +26,6 @@ attributes:
   check_mode:
     description: Forwards all the same.
     support: none
-  diff_mode:
-    description: Its own output shows what there is to see.
-    support: none
 """
 
 EXAMPLES = r"""

@@ -27,26 +27,14 @@ options:
     type: list
     elements: str
     default: []
-  wait:
-    description:
-      - Whether to wait until everything is ready.
-    type: bool
-    default: true
-  wait_timeout:
-    description:
-      - Seconds to wait at most, for each tier.
-    type: int
-    default: 600
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation
+  - multi_agent.platform.operation.waits
 attributes:
   check_mode:
     description: Shows what would change by server-side dry run.
     support: full
-  diff_mode:
-    description: Its own output shows what changes.
-    support: none
 """
 
 EXAMPLES = r"""

@@ -21,26 +21,14 @@ options:
     description:
       - Number of pods, 0 or more. Has to be given.
     type: int
-  wait:
-    description:
-      - Whether to wait until the pods are ready.
-    type: bool
-    default: true
-  wait_timeout:
-    description:
-      - Seconds to wait at most.
-    type: int
-    default: 600
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation
+  - multi_agent.platform.operation.waits
 attributes:
   check_mode:
     description: Asks the server by dry run.
     support: full
-  diff_mode:
-    description: Its own output shows what there is to see.
-    support: none
 """
 
 EXAMPLES = r"""

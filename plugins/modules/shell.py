@@ -34,9 +34,6 @@ attributes:
   check_mode:
     description: Runs the command all the same.
     support: none
-  diff_mode:
-    description: Its own output shows what there is to see.
-    support: none
 """
 
 EXAMPLES = r"""

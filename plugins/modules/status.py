@@ -18,13 +18,7 @@ description:
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation
-attributes:
-  check_mode:
-    description: Writes nothing at any time.
-    support: full
-  diff_mode:
-    description: Nothing changes.
-    support: none
+  - multi_agent.platform.operation.reads
 """
 
 EXAMPLES = r"""
