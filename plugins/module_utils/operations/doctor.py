@@ -18,6 +18,7 @@ from ..engine.errors import ApiError
 from ..engine.kinds import BUILT_IN, Kind
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
+from . import definitions
 from .certificates import expiry
 from .cluster_view import AUTOSCALER, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
 from .releases import MANIFESTS
@@ -82,6 +83,8 @@ def read(cluster: Cluster, namespace: str, facts: Facts) -> Facts:
     jobs = {kind.kind: lister(kind, namespace) for kind in own}
     jobs |= {kind.kind: lister(kind, None) for kind in (_NODE, _CLASS)}
     jobs["system"] = lister(_DAEMON_SET, None)
+    for name in definitions.USED:
+        jobs[name] = lambda name=name: _definition(cluster, name)
     jobs["version"] = lambda: str(cluster.version().get("gitVersion", ""))
     jobs["metrics"] = lambda: _served(cluster, "/apis/metrics.k8s.io/v1beta1")
     jobs["deprecated"] = lambda: _text(cluster, "/metrics")
@@ -89,6 +92,15 @@ def read(cluster: Cluster, namespace: str, facts: Facts) -> Facts:
     facts.version, facts.metrics, facts.deprecated = (found.pop(name) for name in ("version", "metrics", "deprecated"))
     facts.objects = found
     return facts
+
+
+def _definition(cluster: Cluster, name: str) -> list[Object]:
+    try:
+        return [cluster.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")]
+    except ApiError as error:
+        if error.status in {403, 404}:
+            return []
+        raise
 
 
 def _served(cluster: Cluster, path: str) -> bool:
@@ -109,7 +121,18 @@ def _text(cluster: Cluster, path: str) -> str:
 
 def examine(facts: Facts, now: datetime) -> list[Finding]:
     """All findings, problems first."""
-    checks = (_version, _metrics, _storage, _enforcement, _foreign_policies, _node_dns, _quota, _nodes, _budgets)
+    checks = (
+        _version,
+        _definitions,
+        _metrics,
+        _storage,
+        _enforcement,
+        _foreign_policies,
+        _node_dns,
+        _quota,
+        _nodes,
+        _budgets,
+    )
     found = [finding for check in checks for finding in check(facts)]
     found += [*_certificates(facts, now), *_images(facts), *_credentials(facts), *_unused(facts), *_deprecated(facts)]
     return sorted(found, key=lambda finding: finding.level != PROBLEM)
@@ -129,6 +152,13 @@ def _version(facts: Facts) -> Iterator[Finding]:
     elif have > NEWEST_TESTED:
         newest = ".".join(map(str, NEWEST_TESTED))
         yield Finding(ADVICE, f"The server is {facts.version}; tests go up to {newest}", "Look for a newer release")
+
+
+def _definitions(facts: Facts) -> Iterator[Finding]:
+    for name in definitions.USED:
+        for definition in facts.of(name):
+            for hurts, what, remedy in definitions.examine(definition):
+                yield Finding(PROBLEM if hurts else ADVICE, what, remedy)
 
 
 def _metrics(facts: Facts) -> Iterator[Finding]:

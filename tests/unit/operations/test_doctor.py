@@ -42,7 +42,7 @@ def _examined(change=None, **facts):
 
 
 def test_a_sound_platform_has_no_findings():
-    assert _examined() == []
+    assert _examined(_definition()) == []
 
 
 def test_a_full_scale_out_is_what_autoscalers_allow():
@@ -55,11 +55,22 @@ def _secret(name, kind="Opaque", **values):
     return {"metadata": {"name": name}, "type": kind, "data": data}
 
 
+HTTP_ROUTES = "httproutes.gateway.networking.k8s.io"
+
+
+def _definition(bundle="v1.4.0", **version):
+    metadata = {"name": HTTP_ROUTES, "annotations": {"gateway.networking.k8s.io/bundle-version": bundle}}
+    return {HTTP_ROUTES: [{"metadata": metadata, "spec": {"versions": [{"name": "v1", "served": True} | version]}}]}
+
+
 _LABELS = 'group="x",removed_release="1.38",resource="y",version="v1"'
 REMOVED_API = f"apiserver_requested_deprecated_apis{{{_LABELS}}} 1"
 CASES = [
     ({}, {"version": "v1.30.1"}, PROBLEM, "older than 1.34"),
     ({}, {"version": "v1.40.0"}, ADVICE, "tests go up to 1.37"),
+    (_definition("v1.1.0"), {}, PROBLEM, "the Gateway API v1.1.0"),
+    (_definition(name="v1beta1"), {}, PROBLEM, "not in the version v1"),
+    (_definition(deprecated=True), {}, ADVICE, "calls its version v1 deprecated"),
     ({}, {"metrics": False}, PROBLEM, "metrics.k8s.io"),
     ({"StorageClass": []}, {}, ADVICE, "no default StorageClass"),
     ({"system": []}, {}, ADVICE, "enforce NetworkPolicy"),
