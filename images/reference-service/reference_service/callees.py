@@ -18,6 +18,7 @@ from .monitor import Dependency, describe
 from .settings import Settings
 
 TRIES = 4
+CONNECT = 2.0  # seconds for a connection; who does not answer by then is gone without a word, as a killed pod is
 PAUSE = 0.05  # seconds before the second try, doubled for each further one
 CALLER, BUDGET = "x-caller", "x-timeout-ms"
 # What a caller keeps of its time for its own answer when it sets its callee a deadline: a share, and seconds at least.
@@ -103,20 +104,21 @@ class Callees:
                     self._settings.service_urls[callee] + path,
                     json=json,
                     headers=headers,
-                    timeout=aiohttp.ClientTimeout(total=deadline.remaining()),
+                    timeout=aiohttp.ClientTimeout(total=deadline.remaining(), sock_connect=CONNECT),
                     allow_redirects=False,
                 ) as response:
                     return Reply(response.status, await response.json(), attempt)
-            except TimeoutError:
-                raise CallError(name, callee, f"no answer within {budget:.1f} s", timed_out=True) from None
             except aiohttp.ContentTypeError as error:
                 raise CallError(name, callee, f"HTTP {error.status}, not the JSON of a part") from None
+            # First those without a connection, of which one is a time-out too.
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
                 if attempt == TRIES:
                     raise CallError(name, callee, explain(error)) from None
                 self._metrics.retries.labels(callee).inc()
                 pause = PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
                 await asyncio.sleep(min(pause, deadline.remaining()))
+            except TimeoutError:
+                raise CallError(name, callee, f"no answer within {budget:.1f} s", timed_out=True) from None
         raise AssertionError("unreachable")
 
 

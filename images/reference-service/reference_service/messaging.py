@@ -74,10 +74,10 @@ class Messaging(Dependency):
         await self._feel(client)
 
     async def _feel(self, client: Client) -> None:
-        """The server answers. Raises TimeoutError where it does not yet, and gives the connection up where it never does.
+        """The server answers. Raises TimeoutError where it does not yet, and gives the connection up in the end.
 
         A ping is never cancelled: nats-py 2.16 stops reading for good when the answer to a cancelled one arrives, and
-        then calls the connection well, since nobody is left to wait for. So a late answer is waited for by later checks.
+        then calls the connection well, as nobody is left to wait for. A late answer is waited for by later checks.
         """
         if self._pulse is None or self._pulse.done():
             self._pulse = asyncio.create_task(client.flush(timeout=DEAF))

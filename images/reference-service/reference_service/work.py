@@ -85,7 +85,7 @@ async def work(part: Part, order: Order, deadline: Deadline) -> dict[str, Any]:
             raise CallError(
                 part.settings.name, callee, error.get("message", f"HTTP {reply.status}"), timed_out=reply.status == 504
             )
-        return dict(reply.body)
+        return {**reply.body, "sent_again": reply.body["sent_again"] + reply.tries - 1}
 
     async def here() -> None:
         if not targets or everywhere:
@@ -95,6 +95,7 @@ async def work(part: Part, order: Order, deadline: Deadline) -> dict[str, Any]:
     return {
         **part.identity(),
         "served_by": [part.settings.name, *(name for answer in answers for name in answer["served_by"])],
+        "sent_again": sum(answer["sent_again"] for answer in answers),  # calls, below this part
         "padding": "" if targets else "x" * order.bytes,
     }
 
