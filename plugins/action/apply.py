@@ -11,11 +11,12 @@ import gc
 from pathlib import Path
 from typing import Any
 
+from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.ansible import roles
+from ..module_utils.ansible import roles, signals
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.filters import Filters
 from ..module_utils.ansible.progress import Progress
@@ -69,6 +70,7 @@ CREDENTIALS = "__platform_credentials"
 ROLES = Path(__file__).parents[2] / "roles"
 SHARED_TEMPLATES = ROLES / "platform" / "templates"
 preload(ROLES)
+signals.await_workers()
 display = Display()
 
 
@@ -93,9 +95,15 @@ class ActionModule(ActionBase):
             args = self._arguments(variables)
             cluster = None if args["render_to"] else connect(args)
             credentials = self._credentials(args, variables, cluster)
-            return self._run(args, variables, credentials, cluster)
+            if cluster is None:
+                return self._render(args, variables, credentials)
+            with signals.heeded(cluster.interruption):
+                return self._run(args, variables, credentials, cluster)
         except EngineError as error:
             text = credentials.redact(str(error)) if credentials else str(error)
+            if cluster and cluster.interruption.reason:
+                # Ansible ends without looking at results, so this is all that is seen of it.
+                display.display(text, color=C.COLOR_ERROR, stderr=True)
             raise AnsibleActionFail(text) from None
         finally:
             if cluster:
@@ -111,14 +119,17 @@ class ActionModule(ActionBase):
         arguments: dict[str, Any] = plain(checked)  # Ansible's tagged values do not survive a YAML dump
         return arguments
 
+    def _render(self, args: dict[str, Any], variables: Variables, credentials: Credentials) -> dict[str, Any]:
+        absent = args["state"] == "absent"
+        loaded = tiers.Manifests([], {}) if absent else self._load(args, variables, credentials, None)
+        files = tiers.write(loaded, Path(args["render_to"]), args["tier"])
+        return {"changed": bool(files), "tier": args["tier"], "files": [str(file) for file in files]}
+
     def _run(
-        self, args: dict[str, Any], variables: Variables, credentials: Credentials, cluster: Cluster | None
+        self, args: dict[str, Any], variables: Variables, credentials: Credentials, cluster: Cluster
     ) -> dict[str, Any]:
         absent = args["state"] == "absent"
         loaded = tiers.Manifests([], {}) if absent else self._load(args, variables, credentials, cluster)
-        if cluster is None:
-            files = tiers.write(loaded, Path(args["render_to"]), args["tier"])
-            return {"changed": bool(files), "tier": args["tier"], "files": [str(file) for file in files]}
         progress = Progress(args["tier"], self._task.check_mode)
         options = tiers.Options(
             check=self._task.check_mode,
@@ -144,7 +155,8 @@ class ActionModule(ActionBase):
             raise
         finally:
             if progress.changes and not self._task.check_mode:
-                self._record(args, variables, loaded, cluster, releases.Change(progress.changes, failure))
+                with cluster.interruption.shielded():
+                    self._record(args, variables, loaded, cluster, releases.Change(progress.changes, failure))
         for obj, reason in result.kept:
             progress.kept(obj, reason)
         answer: dict[str, Any] = {

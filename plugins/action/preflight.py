@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..module_utils.ansible import signals
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.expressions import NotSimple, evaluate
 from ..module_utils.ansible.variables import argument_spec, preload
@@ -25,6 +26,7 @@ from ..module_utils.platform.validate import check_inputs
 ROLES = Path(__file__).parents[2] / "roles"
 SPECS = "*/meta/argument_specs.yml"
 preload(ROLES)
+signals.await_workers()
 # A cluster that does not answer at once is most likely not there; waiting for it is the apply action's business.
 PATIENCE_SECONDS = 5.0
 _FAULTY: Any = object()

@@ -15,6 +15,7 @@ from ..module_utils.operations.cluster_view import named
 class ActionModule(Operation):
     """Replaces the pods of a part one by one."""
 
+    ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "part": {"type": "str"},
         "wait": {"type": "bool", "default": True},

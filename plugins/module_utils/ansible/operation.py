@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 from abc import abstractmethod
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -15,12 +17,14 @@ from ansible.utils.display import Display
 from ..engine.cluster import Cluster, connect
 from ..engine.errors import EngineError
 from ..engine.render import plain
+from . import signals
 from .connection import CONNECTION_SPEC
 from .variables import Variables, preload
 
 ROLES = Path(__file__).parents[3] / "roles"
 SHARED_ROLE = ROLES / "platform"
 preload(ROLES)
+signals.await_workers()
 
 # Where a task leaves an option out, the shared role's variable says it.
 FALLBACK = {"namespace": "platform_namespace", "kubeconfig": "platform_kubeconfig", "context": "platform_context"}
@@ -34,6 +38,8 @@ class Operation(ActionBase):
     """An action on one cluster. Subclasses name their options in ``SPEC`` and do their work in ``operate``."""
 
     SPEC: ClassVar[dict[str, Any]] = {}
+    # Whether Ctrl-C ends the work in order, with a report, instead of at once.
+    ENDS_IN_ORDER: ClassVar[bool] = False
     _requires_connection = False
     _supports_check_mode = True
 
@@ -52,8 +58,11 @@ class Operation(ActionBase):
         try:
             args = self._arguments()
             cluster = connect(args, PATIENCE_SECONDS)
-            return self.operate(cluster, args)
+            with signals.heeded(cluster.interruption) if self.ENDS_IN_ORDER else nullcontext():
+                return self.operate(cluster, args)
         except EngineError as error:
+            if cluster and cluster.interruption.reason:
+                display.display(str(error), color=C.COLOR_ERROR, stderr=True)  # see the action apply
             raise AnsibleActionFail(str(error)) from None
         finally:
             if cluster:

@@ -19,6 +19,7 @@ from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
 from .diff import clean
 from .errors import ApiError, EngineError
+from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing, wave
 from .manifests import Identity, describe, identity
 from .ownership import ours
@@ -114,6 +115,25 @@ class Applier:
         desired: list[Object],
     ) -> dict[Identity, Outcome]:
         written: dict[Identity, Outcome] = {}
+        try:
+            self._write_waves(pool, todo, kinds, snapshot, desired, written)
+        except Interrupted as stop:
+            left = [describe(obj) for obj in todo if identity(obj) not in written]
+            if not left:
+                raise
+            what = f"{len(written)} of {len(todo)} objects that differ were written; not yet: {', '.join(left)}."
+            raise Interrupted(stop.reason, what) from None
+        return written
+
+    def _write_waves(
+        self,
+        pool: ThreadPoolExecutor,
+        todo: list[Object],
+        kinds: dict[tuple[str, str], Kind | None],
+        snapshot: Snapshot,
+        desired: list[Object],
+        written: dict[Identity, Outcome],
+    ) -> None:
         parent_written = not todo
         for number in range(len(WAVES)):
             members = [obj for obj in todo if wave(obj["kind"]) == number]
@@ -124,13 +144,12 @@ class Applier:
                 continue
             self._look_up(kinds, members, desired)
             done = list(pool.map(lambda obj: self._one(obj, kinds, snapshot), members))
-            _raise(done)
             for outcome in done:
                 if isinstance(outcome, Outcome):
                     written[identity(outcome.desired)] = outcome
+            _raise(done)
             if not self.check:
                 self._await_definitions(written[identity(obj)] for obj in members)
-        return written
 
     # --- before -------------------------------------------------------------------------------------------------------
 
@@ -289,7 +308,7 @@ class Applier:
                 raise EngineError(
                     f"{what}: the old one is not gone after {_GONE_SECONDS:.0f} s.", "See its finalizers."
                 )
-            time.sleep(0.2)
+            self.cluster.interruption.sleep(0.2)
         return RECREATED, self._send(kind, desired, what, False)[1]
 
     def _what(self, obj: Object) -> str:
@@ -310,7 +329,7 @@ class Applier:
                         f"{describe(outcome.desired)} was not established within {_DEFINITION_SECONDS:.0f} s.",
                         "See its conditions: kubectl describe crd " + outcome.desired["metadata"]["name"],
                     )
-                time.sleep(0.1)
+                self.cluster.interruption.sleep(0.1)
                 live = self.cluster.find(kind, None, outcome.desired["metadata"]["name"])
             self.cluster.kinds.forget()
 
@@ -337,6 +356,8 @@ def clean_for_change(obj: Object, desired: Object) -> Object:
 
 def _raise(results: Iterable[Outcome | EngineError]) -> None:
     errors = [result for result in results if isinstance(result, EngineError)]
+    # Of a run that was told to stop, only what was refused before is worth a line each.
+    errors = [error for error in errors if not isinstance(error, Interrupted)] or errors[:1]
     if len(errors) == 1:
         raise errors[0]
     if errors:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .config import Connection, resolve
 from .errors import ApiError, ConnectionFailed
+from .interruption import Interruption
 from .kinds import Kind, Registry
 from .retry import PATIENCE_SECONDS, delays, passes_by_itself
 from .transport import Disconnected, Transport, Untrusted
@@ -38,6 +38,8 @@ class Cluster:
         self.connection = connection
         self.transport = Transport(connection)
         self.kinds = Registry(self._discover)
+        # Tell this to stop, and every request that is not yet on its way is left undone.
+        self.interruption = Interruption()
         self._patience = patience
 
     # --- requests -----------------------------------------------------------------------------------------------------
@@ -57,13 +59,14 @@ class Cluster:
     ) -> tuple[int, Object]:
         """Status and body of one request, sent again while the failure may pass by itself.
 
-        ``what`` names the object in errors. Raises ApiError (with the server's reason) and ConnectionFailed.
+        ``what`` names the object in errors. Raises ApiError (with the server's reason), ConnectionFailed, Interrupted.
         """
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         send_headers = headers or (JSON if body is not None else None)
         waits: Iterator[float] | None = None
         renewed = False
         while True:
+            self.interruption.check()
             failure: ApiError | ConnectionFailed
             retry_after = 0.0
             try:
@@ -99,9 +102,10 @@ class Cluster:
                 )
             waits = waits or delays(self._patience)
             delay = next(waits, None)
-            if delay is None:
+            # A run that was told to stop has no time for more than one attempt.
+            if delay is None or self.interruption.reason:
                 raise failure
-            time.sleep(max(delay, min(retry_after, self._patience)))
+            self.interruption.sleep(max(delay, min(retry_after, self._patience)))
 
     def _discover(self, path: str, accept: str) -> Object:
         return self.send("GET", path, headers={"Accept": accept})[1]

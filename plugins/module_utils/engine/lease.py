@@ -20,6 +20,7 @@ from typing import Any
 from .applyset import ApplySet
 from .cluster import Cluster
 from .errors import ApiError, EngineError
+from .interruption import Interrupted
 from .kinds import BUILT_IN
 
 Object = dict[str, Any]
@@ -62,6 +63,7 @@ class TierLease:
         self._clock = clock
         self._holder = holder()
         self._held: Object | None = None
+        self._tried = False
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
 
@@ -81,6 +83,7 @@ class TierLease:
         while True:
             live = self._cluster.find(LEASE, self._applyset.namespace, self._applyset.name)
             if live is None:
+                self._tried = True
                 self._held = self._cluster.create(LEASE, self._body(), what=f"Lease {self._applyset.name}")
             else:
                 spec = live.get("spec") or {}
@@ -100,7 +103,7 @@ class TierLease:
             if live is not None:
                 self._patience(deadline, seen[0], waited)
                 waited = True
-                time.sleep(_POLL_SECONDS)
+                self._pause(seen[0])
 
     def _patience(self, deadline: float, other: str, waited: bool) -> None:
         if self._clock() >= deadline:
@@ -111,6 +114,13 @@ class TierLease:
             )
         if not waited:
             self._say(f"{self._applyset.tier}: waiting for another run: {other}")
+
+    def _pause(self, other: str) -> None:
+        try:
+            self._cluster.interruption.sleep(_POLL_SECONDS)
+        except Interrupted as stop:
+            what = f"Tier {self._applyset.tier} waited for another run: {other}."
+            raise Interrupted(stop.reason, what) from None
 
     def _body(self) -> Object:
         return {
@@ -133,6 +143,7 @@ class TierLease:
         """Replace what was read; None where somebody was quicker (the resourceVersion does not match)."""
         body = self._body()
         body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        self._tried = True
         return self._put(body)
 
     def _put(self, body: Object) -> Object | None:
@@ -143,8 +154,7 @@ class TierLease:
             if error.status not in {404, 409}:
                 raise
         # Perhaps it was ourselves, and the answer to the first attempt was lost on the way.
-        live = self._cluster.find(LEASE, namespace, name)
-        return live if live and (live.get("spec") or {}).get("holderIdentity") == self._holder else None
+        return self._taken_unseen()
 
     def _renew(self) -> None:
         while not self._stop.wait(SECONDS / 3):
@@ -154,17 +164,34 @@ class TierLease:
             held["spec"]["renewTime"] = _now()
             try:
                 self._held = self._put(held)
+                if self._held is None:
+                    self._lost()
             except EngineError:
                 continue  # the next round tries again; the writes themselves report a server that is gone
+
+    def _lost(self) -> None:
+        """The Lease is not ours any more. Where another run has it, that one works on the tier now: end."""
+        live = self._cluster.find(LEASE, self._applyset.namespace, self._applyset.name)
+        other = ((live or {}).get("spec") or {}).get("holderIdentity")
+        if other:
+            self._cluster.interruption.tell(
+                f"the loss of its Lease, which was not renewed for {SECONDS} s: the tier is worked on by {other}"
+            )
 
     def release(self) -> None:
         """Let go, so that the next run need not wait for the expiry. Never raises."""
         self._stop.set()
         if self._renewer:
             self._renewer.join(timeout=5)
-        if self._held:
-            with contextlib.suppress(EngineError):
-                self._cluster.delete(
-                    LEASE, self._applyset.namespace, self._applyset.name, uid=self._held["metadata"].get("uid", "")
-                )
-            self._held = None
+        if self._tried:
+            with contextlib.suppress(EngineError), self._cluster.interruption.shielded():
+                held = self._held or self._taken_unseen()
+                if held:
+                    uid = held["metadata"].get("uid", "")
+                    self._cluster.delete(LEASE, self._applyset.namespace, self._applyset.name, uid=uid)
+        self._tried, self._held = False, None
+
+    def _taken_unseen(self) -> Object | None:
+        """A Lease that is ours, though the run ended before the answer to taking it arrived."""
+        live = self._cluster.find(LEASE, self._applyset.namespace, self._applyset.name)
+        return live if live and (live.get("spec") or {}).get("holderIdentity") == self._holder else None

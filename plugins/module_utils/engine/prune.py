@@ -10,6 +10,7 @@ from typing import Any
 
 from .cluster import Cluster
 from .errors import EngineError
+from .interruption import Interrupted
 from .kinds import Kind, wave
 from .manifests import Identity, describe
 
@@ -133,17 +134,23 @@ def _until_gone(cluster: Cluster, deleted: Iterable[Object], seconds: float) -> 
     deadline = time.monotonic() + seconds
     left = list(deleted)
     while left:
-        left = [obj for obj in left if _still_there(cluster, obj)]
-        if not left:
-            return
-        if time.monotonic() > deadline:
-            held = {describe(obj): obj["metadata"].get("finalizers") for obj in left}
-            lines = [f"{name} (finalizers: {', '.join(f) if f else 'none'})" for name, f in held.items()]
-            raise EngineError(
-                f"not gone after {seconds:.0f} s: {'; '.join(lines)}.",
-                "Deletion goes on in the cluster; see what holds the objects, then run again.",
-            )
-        time.sleep(_GONE_POLL_SECONDS)
+        try:
+            left = [obj for obj in left if _still_there(cluster, obj)]
+            if not left:
+                return
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"not gone after {seconds:.0f} s: {_holding(left)}.",
+                    "Deletion goes on in the cluster; see what holds the objects, then run again.",
+                )
+            cluster.interruption.sleep(_GONE_POLL_SECONDS)
+        except Interrupted as stop:
+            raise Interrupted(stop.reason, f"Deleted, but not gone yet: {_holding(left)}.") from None
+
+
+def _holding(left: Iterable[Object]) -> str:
+    held = {describe(obj): obj["metadata"].get("finalizers") for obj in left}
+    return "; ".join(f"{name} (finalizers: {', '.join(f) if f else 'none'})" for name, f in held.items())
 
 
 def _still_there(cluster: Cluster, obj: Object) -> bool:

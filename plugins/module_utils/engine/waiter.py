@@ -9,8 +9,9 @@ from typing import Any
 
 from .applyset import ApplySet
 from .cluster import Cluster
-from .diagnosis import Diagnosis
+from .diagnosis import LOG_LINES, Diagnosis
 from .errors import ApiError, EngineError, WaitFailed
+from .interruption import Interrupted
 from .kinds import BUILT_IN, Kind
 from .manifests import Identity, describe, identity
 from .readiness import AWAITED, Readiness, State, readiness
@@ -23,6 +24,8 @@ DIAGNOSE_SECONDS = 2.0
 # And at how many objects each time.
 LOOKED_AT = 10
 RESUME_SECONDS = 0.5
+# A report looks below this many objects; of further ones it says what they wait for.
+LOOKED_BELOW = 10
 _DELETED = Readiness(State.FAILED, "was deleted by somebody else while it was awaited")
 
 
@@ -31,11 +34,10 @@ def awaited(obj: Object) -> bool:
     return obj["kind"] in AWAITED or (obj["apiVersion"], obj["kind"]) not in BUILT_IN
 
 
-def _some(objects: dict[Identity, Object], look: int) -> list[tuple[Identity, Object]]:
+def _some(objects: list[Object], look: int) -> list[Object]:
     """A few objects, others at each look: every one costs a request, and hundreds may be pending."""
-    items = list(objects.items())
-    start = look * LOOKED_AT % len(items)
-    return (items + items)[start : start + min(LOOKED_AT, len(items))]
+    start = look * LOOKED_AT % len(objects)
+    return (objects + objects)[start : start + min(LOOKED_AT, len(objects))]
 
 
 class Waiter:
@@ -50,11 +52,13 @@ class Waiter:
         applyset: ApplySet,
         timeout: float,
         progress: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None,
+        log_lines: int = LOG_LINES,
     ) -> None:
         self._cluster = cluster
         self._applyset = applyset
         self._timeout = timeout
         self._progress = progress
+        self._log_lines = log_lines
         self._change = threading.Condition()
         self._live: dict[Identity, Object] = {}
         self._state: dict[Identity, Readiness] = {}
@@ -63,7 +67,8 @@ class Waiter:
     def wait(self, objects: Iterable[Object]) -> None:
         """Return when every object of ``objects`` (as last seen) is ready.
 
-        Raises WaitFailed with a report: at once for what cannot succeed any more, else after ``timeout`` seconds.
+        Raises WaitFailed with a report: at once for what cannot succeed any more or when the run is told to stop, else
+        after ``timeout`` seconds.
         """
         for obj in objects:
             if awaited(obj):
@@ -79,7 +84,7 @@ class Waiter:
 
     def _until_ready(self) -> None:
         deadline = time.monotonic() + self._timeout
-        diagnosis = Diagnosis(self._cluster)
+        diagnosis = Diagnosis(self._cluster, log_lines=self._log_lines)
         next_look = time.monotonic() + DIAGNOSE_SECONDS
         shown: dict[str, str] = {}
         looks = 0
@@ -94,14 +99,18 @@ class Waiter:
                 self._progress(len(self._state) - len(pending), len(self._state), waiting)
             if not pending:
                 return
+            if self._cluster.interruption.told:
+                with self._cluster.interruption.shielded():
+                    reason = self._cluster.interruption.reason
+                    self._fail(diagnosis, objects, pending, f"still awaited when the run was stopped by {reason}")
             failed = {key: state.message for key, state in pending.items() if state.state is State.FAILED}
             now = time.monotonic()
             if not failed and now >= next_look:
                 next_look = now + DIAGNOSE_SECONDS
                 looks += 1
-                for key, obj in _some(objects, looks):
-                    if findings := diagnosis.fatal(obj):
-                        failed[key] = findings[0].reason
+                looked_at = _some(list(objects.values()), looks)
+                for obj, finding in diagnosis.fatal(looked_at, every=len(looked_at) == len(objects)):
+                    failed[identity(obj)] = finding.reason
             if failed:
                 self._fail(diagnosis, {key: objects[key] for key in failed}, pending, "cannot become ready")
             if now >= deadline:
@@ -110,11 +119,13 @@ class Waiter:
     def _fail(
         self, diagnosis: Diagnosis, objects: dict[Identity, Object], pending: dict[Identity, Readiness], what: str
     ) -> None:
-        names = ", ".join(describe(obj) for obj in objects.values())
-        report = [line for key, obj in objects.items() for line in diagnosis.report(obj, pending[key].message)]
-        others = len(pending) - len(objects)
-        if others:
-            report.append(f"({others} more objects were still awaited)")
+        names = ", ".join(describe(obj) for obj in list(objects.values())[:LOOKED_BELOW])
+        if len(objects) > LOOKED_BELOW:
+            names += f" and {len(objects) - LOOKED_BELOW} more"
+        closely = list(objects)[:LOOKED_BELOW]
+        report = [line for key in closely for line in diagnosis.report(objects[key], pending[key].message)]
+        others = {describe(self._live[key]): state for key, state in pending.items() if key not in closely}
+        report += [f"{name}: {state.message}" for name, state in others.items()]
         raise WaitFailed(
             f"{names}: {what}.", report, "What was applied stays; mend the cause and run again, it goes on from here."
         )
@@ -148,6 +159,8 @@ class Waiter:
                 self._missing(kind, namespace, items)
                 while not self._stopped and self._has_pending(kind, namespace):
                     version = self._watch(kind, namespace, version)
+                return
+            except Interrupted:
                 return
             except ApiError as error:
                 if error.status not in {410, 429} and error.status < 500:

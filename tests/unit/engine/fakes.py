@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from .imports import errors, kinds
+from .imports import errors, interruption, kinds
 
 Object = dict[str, Any]
 
@@ -23,6 +23,7 @@ class FakeCluster:
 
     def __init__(self, *objects: Object) -> None:
         self.kinds = kinds.Registry(None)
+        self.interruption = interruption.Interruption()
         self.objects = list(objects)
         self.streams: list[Callable[[], Iterator[tuple[str, Object]]]] = []
         self.lists: list[str] = []

@@ -55,12 +55,12 @@ class Clock:
 def test_patience(status: dict[str, Any], patience: float, words: str) -> None:
     clock = Clock()
     look = diagnosis.Diagnosis(FakeCluster(pod(**status)), clock)  # type: ignore[arg-type]
-    first = look.fatal(deployment())
+    first = look.fatal([deployment()])
     assert bool(first) is (patience == 0)
     clock.now += max(patience - 1, 0)
-    assert bool(look.fatal(deployment())) is (patience == 0)
+    assert bool(look.fatal([deployment()])) is (patience == 0)
     clock.now += 1
-    (finding,) = look.fatal(deployment())
+    ((_, finding),) = look.fatal([deployment()])
     assert words in str(finding)
 
 
@@ -68,13 +68,13 @@ def test_what_cures_itself_is_forgotten() -> None:
     clock, sick, well = Clock(), pod(**unschedulable()), pod()
     cluster = FakeCluster(sick)
     look = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]
-    assert look.fatal(deployment()) == []
+    assert look.fatal([deployment()]) == []
     cluster.objects = [well]
     clock.now += 59
-    assert look.fatal(deployment()) == []
+    assert look.fatal([deployment()]) == []
     cluster.objects = [sick]
     clock.now += 1
-    assert look.fatal(deployment()) == []  # a new spell, borne anew
+    assert look.fatal([deployment()]) == []  # a new spell, borne anew
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_may_still_succeed(status: dict[str, Any]) -> None:
     clock = Clock()
     look = diagnosis.Diagnosis(FakeCluster(pod(**status)), clock)  # type: ignore[arg-type]
     for _ in range(10):
-        assert look.fatal(deployment()) == []
+        assert look.fatal([deployment()]) == []
         clock.now += 60
 
 
@@ -101,9 +101,9 @@ def test_quota_is_borne_for_a_while() -> None:
     condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: q"}
     obj = deployment(status={"conditions": [condition]})
     look = diagnosis.Diagnosis(FakeCluster(), clock)  # type: ignore[arg-type]
-    assert look.fatal(obj) == []
+    assert look.fatal([obj]) == []
     clock.now += 20
-    assert [str(finding) for finding in look.fatal(obj)] == ["Deployment web: FailedCreate: exceeded quota: q"]
+    assert [str(finding) for _, finding in look.fatal([obj])] == ["Deployment web: FailedCreate: exceeded quota: q"]
 
 
 def _event(message: str, kind: str, name: str, when: str) -> dict[str, Any]:
@@ -141,4 +141,119 @@ def test_a_report_never_fails(failure: Exception) -> None:
     else:
         cluster.failing = failure
     assert look.report(deployment(), "waits")[0] == "Deployment web: waits"
-    assert look.fatal(deployment()) == []
+    assert look.fatal([deployment()]) == []
+
+
+# --- probes that do not pass ------------------------------------------------------------------------------------------
+
+
+def unready(started: bool = True, **probes: Any) -> dict[str, Any]:
+    status = {"name": "main", "state": {"running": {}}, "ready": False, "started": started}
+    spec = {"containers": [{"name": "main", **probes}]}
+    return pod(containerStatuses=[status]) | {"spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("probes", "deadline"),
+    [
+        ({"readinessProbe": {"periodSeconds": 5}}, diagnosis.NOT_READY_SECONDS),
+        (
+            {
+                "startupProbe": {"periodSeconds": 5, "failureThreshold": 60},
+                "readinessProbe": {"initialDelaySeconds": 15, "periodSeconds": 10, "failureThreshold": 3},
+            },
+            345,
+        ),
+    ],
+)
+def test_a_probe_has_its_deadline(probes: dict[str, Any], deadline: float) -> None:
+    clock = Clock()
+    look = diagnosis.Diagnosis(FakeCluster(unready(**probes)), clock)  # type: ignore[arg-type]
+    assert look.fatal([deployment()], every=True) == []
+    clock.now += deadline - 1
+    assert look.fatal([deployment()], every=True) == []
+    clock.now += 1
+    assert look.fatal([deployment()]) == []  # something else is awaited too, and may be what it waits for
+    ((_, finding),) = look.fatal([deployment()], every=True)
+    assert str(finding) == "Pod web-1, container main: NotReady: runs, but its readiness probe does not pass"
+
+
+@pytest.mark.parametrize("other", [{"conditions": []}, waiting("ContainerCreating"), unschedulable()], ids=str)
+def test_a_pod_may_wait_for_another(other: dict[str, Any]) -> None:
+    """What has come up and is not ready may need what is still being pulled or placed."""
+    clock = Clock()
+    second = make("v1", "Pod", "web-2", metadata={"labels": {"app": "web"}}, status=other)
+    look = diagnosis.Diagnosis(FakeCluster(unready(), second), clock)  # type: ignore[arg-type]
+    for _ in range(10):
+        assert [f.reason for _, f in look.fatal([deployment()], every=True)] in ([], ["Unschedulable"])
+        clock.now += 60
+
+
+def test_an_init_container_that_runs_is_no_probe() -> None:
+    first = pod(initContainerStatuses=[{"name": "migrate", "state": {"running": {}}, "ready": False}])
+    first["spec"] = {"initContainers": [{"name": "migrate"}], "containers": [{"name": "main"}]}
+    clock = Clock()
+    look = diagnosis.Diagnosis(FakeCluster(first), clock)  # type: ignore[arg-type]
+    for _ in range(10):
+        assert look.fatal([deployment()], every=True) == []
+        clock.now += 60
+    assert "Initializing: still runs" in str(look.findings(deployment())[0])
+
+
+# --- what only events tell --------------------------------------------------------------------------------------------
+
+
+def test_a_secret_that_no_volume_finds() -> None:
+    clock = Clock()
+    message = 'MountVolume.SetUp failed for volume "credentials" : secret "web-credentials" not found'
+    event = _event(message, "Pod", "web-1", "2026-01-01T00:00:03Z") | {"reason": "FailedMount"}
+    cluster = FakeCluster(pod(**waiting("ContainerCreating")), event)
+    look = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]
+    assert look.fatal([deployment()]) == []
+    clock.now += 30
+    ((_, finding),) = look.fatal([deployment()])
+    assert str(finding) == f"Pod web-1: FailedMount: {message}"
+    clock.now += 2
+    event["message"] = "timed out waiting for the condition"
+    assert look.fatal([deployment()]) == []
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "Job"])
+@pytest.mark.parametrize(("made", "refused"), [("2026-01-01T00:00:02Z", True), ("2026-01-01T00:00:04Z", False)])
+def test_pods_that_are_refused(kind: str, made: str, refused: bool) -> None:
+    """A pod made since means that it was let by now."""
+    clock = Clock()
+    event = _event("exceeded quota: q", kind, "web", "2026-01-01T00:00:03Z") | {"reason": "FailedCreate"}
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    one = make("v1", "Pod", "web-0", metadata={"creationTimestamp": made}, status=ready)
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}}
+    status = {"replicas": 1, "desiredNumberScheduled": 2, "currentNumberScheduled": 1}
+    obj = make("apps/v1", kind, "web", spec=spec, status=status)
+    look = diagnosis.Diagnosis(FakeCluster(one, event), clock)  # type: ignore[arg-type]
+    assert look.fatal([obj]) == []
+    clock.now += 20
+    found = [str(finding) for _, finding in look.fatal([obj])]
+    assert found == ([f"{kind} web: FailedCreate: exceeded quota: q"] if refused else [])
+
+
+def test_a_broken_last_version_does_not_end_the_wait_for_the_new_one() -> None:
+    clock = Clock()
+    revision = "deployment.kubernetes.io/revision"
+
+    def replica_set(number: int) -> dict[str, Any]:
+        about = {"uid": f"set-{number}", "annotations": {revision: str(number)}}
+        return make("apps/v1", "ReplicaSet", f"web-{number}", metadata=about)
+
+    crashes = pod(**waiting("CrashLoopBackOff"))
+    crashes["metadata"]["ownerReferences"] = [{"uid": "set-1"}]
+    cluster = FakeCluster(crashes, replica_set(1), replica_set(2))
+    obj = deployment(metadata={"annotations": {revision: "2"}})
+    look = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]
+    for _ in range(3):
+        assert look.fatal([obj]) == []
+        clock.now += 60
+    crashes["metadata"]["ownerReferences"] = [{"uid": "set-2"}]
+    cluster.objects[0] = crashes
+    look.fatal([obj])
+    clock.now += 60
+    assert [finding.reason for _, finding in look.fatal([obj])] == ["CrashLoopBackOff"]

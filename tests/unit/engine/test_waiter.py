@@ -120,7 +120,7 @@ def test_a_failure_ends_the_wait_early() -> None:
     text = str(caught.value)
     assert text.startswith("Deployment web: cannot become ready.")
     assert "ProgressDeadlineExceeded: too slow" in text
-    assert "(1 more objects were still awaited)" in text
+    assert "\nDeployment other: 0 of 1 pods are available\n" in text
 
 
 def test_a_fatal_finding_ends_the_wait_early() -> None:
@@ -149,6 +149,19 @@ def test_timeout_reports_what_is_awaited() -> None:
     assert "Deployment web: not ready after 0 s." in str(caught.value)
     assert "0 of 1 pods are available" in str(caught.value)
     assert "run again" in caught.value.remedy
+
+
+def test_a_run_that_is_told_to_stop_leaves_the_same_report() -> None:
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    pod = make("v1", "Pod", "web-1", status={"containerStatuses": [{"name": "main", "state": state}]})
+    cluster = FakeCluster(deployment(0), pod)
+    threading.Timer(0.2, cluster.interruption.tell, ["SIGINT"]).start()
+    with pytest.raises(errors.WaitFailed) as caught:
+        wait(cluster, deployment(0), timeout=60)
+    text = str(caught.value)
+    assert text.startswith("Deployment web: still awaited when the run was stopped by SIGINT.")
+    assert "Deployment web: 0 of 1 pods are available" in text
+    assert "container main: ImagePullBackOff: no such image" in text
 
 
 def test_threads_end_with_the_wait() -> None:
