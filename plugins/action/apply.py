@@ -156,7 +156,13 @@ class ActionModule(ActionBase):
         finally:
             if progress.changes and not self._task.check_mode:
                 with cluster.interruption.shielded():
-                    self._record(args, variables, loaded, cluster, releases.Change(progress.changes, failure))
+                    self._record(
+                        args,
+                        variables,
+                        loaded,
+                        cluster,
+                        releases.Change(progress.changes, failure, progress.migrations),
+                    )
         for obj, reason in result.kept:
             progress.kept(obj, reason)
         answer: dict[str, Any] = {

@@ -19,6 +19,7 @@ from ..module_utils.operations.screen import age
 class ActionModule(Operation):
     """Brings an earlier release back, tier by tier, and records that."""
 
+    ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "to": {"type": "int"},
         "data_tiers": {"type": "list", "elements": "str", "default": []},
@@ -35,7 +36,7 @@ class ActionModule(Operation):
         prepared = rollback.prepare(
             cluster, namespace, every[-1], release, args["data_tiers"], credential, self.secret()
         )
-        self._announce(every[-1], prepared)
+        self._announce(every, prepared)
         note = f"rollback to {release.number}"
         counts: dict[str, int] = {}
         changed = False
@@ -49,10 +50,11 @@ class ActionModule(Operation):
                 raise
             finally:
                 if progress.changes and not check:
-                    stored = releases.manifests(cluster, namespace, release, tier)
-                    about = partial(context, self.variables, cluster, self.host, note)
-                    change = releases.Change(progress.changes, failure)
-                    releases.record(cluster, namespace, tier, stored, change, about)
+                    with cluster.interruption.shielded():
+                        stored = rollback.without_migrations(releases.manifests(cluster, namespace, release, tier))
+                        about = partial(context, self.variables, cluster, self.host, note)
+                        change = releases.Change(progress.changes, failure)
+                        releases.record(cluster, namespace, tier, stored, change, about)
             changed |= result.changed
             for action, number in result.counts().items():
                 counts[action] = counts.get(action, 0) + number
@@ -66,15 +68,17 @@ class ActionModule(Operation):
             self.say(f"The cluster is as release {release.number} left it already; nothing was changed.")
         return {"changed": changed, "release": release.number, "counts": counts, "left_out": prepared.left_out}
 
-    def _announce(self, last: releases.Release, prepared: rollback.Rollback) -> None:
-        body = prepared.release.body
+    def _announce(self, every: list[releases.Release], prepared: rollback.Rollback) -> None:
+        last, body = every[-1], prepared.release.body
         self.say(
             f"Cluster {self.host}: from release {last.number} to {prepared.release.number}, "
             f"made {age(body['time'])} ago by {body['by']}"
         )
-        self.warn(
-            "A database schema that newer versions changed is not changed back; check that the old ones can use it."
-        )
+        migrated = rollback.migrated(every, prepared.release.number)
+        for line in migrated:
+            self.warn(line)
+        if not migrated:
+            self.say("No migration ran since. A schema that parts change by themselves is not changed back.")
         for tier in prepared.left_out:
             self.warn(
                 f"Tier {tier} holds data and stays as it is; name it in rollback_data_tiers to bring it back too."

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ..engine import gates
 from ..engine.applier import Outcome
 from ..engine.manifests import describe
 from ..engine.tier import Listener
@@ -27,6 +28,7 @@ class Progress:
         self._next = time.monotonic() + WAIT_LINE_SECONDS / 5
         # What changed, for the record of the release.
         self.changes: list[str] = []
+        self.migrations: list[dict[str, str]] = []
 
     def listener(self) -> Listener:
         """What the engine calls meanwhile."""
@@ -35,6 +37,8 @@ class Progress:
     def wrote(self, outcome: Outcome) -> None:
         if outcome.changed:
             self.changes.append(f"{outcome.action} {describe(outcome.desired)}")
+            if part := gates.workload_of(outcome.desired):
+                self.migrations.append(_migration(part, outcome.desired))
             display.display(f"  {self._tier}: {describe(outcome.desired)} {self._would}{outcome.action}")
 
     def pruned(self, obj: Mapping[str, Any]) -> None:
@@ -56,3 +60,8 @@ class Progress:
         first = [f"{name} ({message})" for name, message in sorted(waiting.items())[:3]]
         more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
         display.display(f"  {self._tier}: {done} of {total} ready, waiting for {', '.join(first)}{more}")
+
+
+def _migration(part: str, job: Mapping[str, Any]) -> dict[str, str]:
+    image = job["spec"]["template"]["spec"]["containers"][0]["image"]
+    return {"part": part, "job": job["metadata"]["name"], "image": image}

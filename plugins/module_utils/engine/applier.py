@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import conflicts, immutable
+from . import conflicts, gates, immutable
 from .applyset import PART_OF, ApplySet, group_kinds
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
 from .diff import clean
 from .errors import ApiError, EngineError
 from .interruption import Interrupted
-from .kinds import WAVES, Kind, missing, wave
+from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
 from .ownership import ours
 from .readiness import readiness
@@ -76,6 +76,8 @@ class Applier:
     lock: Callable[[], bool] = lambda: False
     # Called with what is there before anything is written; may raise to stop the run.
     review: Callable[[Snapshot], None] = lambda _snapshot: None
+    # Called with the gates of the tier before anything behind them is written; raises where one does not open.
+    pass_gates: Callable[[list[Object]], None] = lambda _gates: None
 
     def run(self, objects: list[Object]) -> list[Outcome]:
         """Apply ``objects`` (prepared by ``manifests``) in their waves.
@@ -102,9 +104,7 @@ class Applier:
 
     def _todo(self, desired: list[Object], snapshot: Snapshot) -> list[Object]:
         """What has to be sent: all but the objects that are there and hold every value that we declare."""
-        return [
-            obj for obj in desired if (live := snapshot.members.get(identity(obj))) is None or not unchanged(obj, live)
-        ]
+        return [obj for obj in desired if _differs(obj, snapshot.members.get(identity(obj)))]
 
     def _waves(
         self,
@@ -135,13 +135,17 @@ class Applier:
         written: dict[Identity, Outcome],
     ) -> None:
         parent_written = not todo
+        passed = self.check
         for number in range(len(WAVES)):
-            members = [obj for obj in todo if wave(obj["kind"]) == number]
+            members = [obj for obj in todo if gates.wave(obj) == number]
             if number > 0 and not parent_written:
                 parent_written = True
                 self._write_parent(snapshot, desired)
             if not members:
                 continue
+            if number > gates.WAVE and not passed:
+                passed = True
+                self._pass_gates(desired, snapshot, written)
             self._look_up(kinds, members, desired)
             done = list(pool.map(lambda obj: self._one(obj, kinds, snapshot), members))
             for outcome in done:
@@ -150,6 +154,13 @@ class Applier:
             _raise(done)
             if not self.check:
                 self._await_definitions(written[identity(obj)] for obj in members)
+
+    def _pass_gates(self, desired: list[Object], snapshot: Snapshot, written: Mapping[Identity, Outcome]) -> None:
+        """Every gate, also those of earlier runs: one that was killed may have left it half-way."""
+        keys = [identity(obj) for obj in desired if gates.workload_of(obj)]
+        found = [(written[key].after if key in written else None) or snapshot.members.get(key) for key in keys]
+        if live := [obj for obj in found if obj]:
+            self.pass_gates(live)
 
     # --- before -------------------------------------------------------------------------------------------------------
 
@@ -264,6 +275,9 @@ class Applier:
             return Outcome(desired, CREATED, None, desired)  # check mode: its kind or namespace comes with this run
         if live is None and (self.check or self.show_before) and snapshot.namespace_exists:
             live = self._live(kind, desired)
+        if live is not None and gates.has_failed(live):
+            action, after = self._recreate(kind, desired, live, self._what(desired))
+            return Outcome(desired, action, live, after)
         action, after = self._apply(kind, desired)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)
@@ -332,6 +346,13 @@ class Applier:
                 self.cluster.interruption.sleep(0.1)
                 live = self.cluster.find(kind, None, outcome.desired["metadata"]["name"])
             self.cluster.kinds.forget()
+
+
+def _differs(desired: Object, live: Object | None) -> bool:
+    """Whether ``desired`` has to be sent. What a gate does is in its name: one that has been passed stays as it is."""
+    if live is None or gates.has_failed(live):
+        return True
+    return not gates.workload_of(desired) and not unchanged(desired, live)
 
 
 def _controlled(obj: Object) -> bool:

@@ -85,8 +85,15 @@ BUILT_IN: dict[tuple[str, str], Kind] = {
     for kind in names.split()
 }
 
-# Waves: an object is sent when everything of the waves before it has been accepted.
-WAVES = ("namespaces and definitions", "configuration and accounts", "volumes and services", "workloads", "edges")
+# Waves: an object is sent when everything of the waves before it has been accepted; gates have to be passed.
+WAVES = (
+    "namespaces and definitions",
+    "configuration and accounts",
+    "volumes and services",
+    "gates",
+    "workloads",
+    "edges",
+)
 _WAVE = {
     **dict.fromkeys(("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "IngressClass"), 0),
     **dict.fromkeys(
@@ -107,7 +114,7 @@ _WAVE = {
     ),
     **dict.fromkeys(("PersistentVolume", "PersistentVolumeClaim", "Service", "EndpointSlice"), 2),
     **dict.fromkeys(
-        ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"], 3
+        ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"], 4
     ),
 }
 

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import gates
 from .cluster import Cluster
 from .errors import EngineError
 from .interruption import Interrupted
-from .kinds import Kind, wave
+from .kinds import Kind
 from .manifests import Identity, describe
 
 Object = dict[str, Any]
@@ -77,10 +78,13 @@ def plan(
     if not stale:
         return Plan()
     moved = elsewhere()
+    passed = gates.history(stale.values(), declared)
     result = Plan()
     for key, obj in stale.items():
         if key in moved or obj["metadata"].get("deletionTimestamp"):
             continue  # the other tier takes it over, or it is on its way already
+        if gates.workload_of(obj) and obj["metadata"]["name"] in passed:
+            continue
         reason = policy.keeps(obj)
         if reason:
             result.kept.append((obj, reason))
@@ -94,7 +98,7 @@ def plan(
             "If that is meant, run again with platform_prune_most=true; else check the inventory.",
         )
     # Against the order of creation: what refers to others goes first.
-    result.going.sort(key=lambda obj: -wave(obj["kind"]))
+    result.going.sort(key=lambda obj: -gates.wave(obj))
     return result
 
 
@@ -104,8 +108,8 @@ def execute(
     """Delete what is planned, wave by wave; returns what was there to delete. Waits until it is gone."""
     deleted: list[Object] = []
     with ThreadPoolExecutor(8, thread_name_prefix="prune") as pool:
-        for number in sorted({wave(obj["kind"]) for obj in going}, reverse=True):
-            members = [obj for obj in going if wave(obj["kind"]) == number]
+        for number in sorted({gates.wave(obj) for obj in going}, reverse=True):
+            members = [obj for obj in going if gates.wave(obj) == number]
             for obj, there in zip(members, pool.map(lambda o: _delete(cluster, o, check), members), strict=True):
                 if there:
                     deleted.append(obj)

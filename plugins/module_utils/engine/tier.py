@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import diff, manifests
+from . import diff, gates, manifests
 from . import prune as pruning
 from .applier import Applier, Outcome, Snapshot
 from .applyset import ApplySet
 from .cluster import Cluster
-from .errors import EngineError
-from .kinds import BUILT_IN, wave
+from .errors import EngineError, WaitFailed
+from .kinds import BUILT_IN
 from .lease import TierLease
 from .manifests import Identity, identity
 from .render import Renderer, Resolve
@@ -107,7 +107,7 @@ def load(
                 )
             sources[key] = source
             every.append(obj)
-    every.sort(key=lambda obj: wave(obj["kind"]))
+    every.sort(key=gates.wave)
     return Manifests(every, sources)
 
 
@@ -164,10 +164,35 @@ def apply_tier(
     plan = pruning.Plan()
     declared = {identity(obj) for obj in loaded.objects}
 
+    going: list[Object] = []
+
     def review(snapshot: Snapshot) -> None:
         nonlocal plan
         if options.prune:
             plan = pruning.plan(snapshot.members, declared, elsewhere, options.policy)
+        if options.check:
+            return
+        stale = (obj for key, obj in snapshot.members.items() if key not in declared)
+        if stuck := gates.stuck(stale, declared):
+            lock()
+            plan.going = [obj for obj in plan.going if obj not in stuck]
+            going.extend(
+                pruning.execute(
+                    cluster,
+                    stuck,
+                    check=False,
+                    wait_seconds=gates.START_SECONDS,
+                    progress=listener.on_pruned,
+                )
+            )
+
+    def pass_gates(live: list[Object]) -> None:
+        waiter = Waiter(cluster, applyset, gates.patience(live), listener.on_wait, gates.LOG_LINES)
+        try:
+            waiter.wait(live)
+        except WaitFailed as error:
+            remedy = "No workload of this tier was changed. Mend the cause and run again, which starts it anew."
+            raise WaitFailed(error.message, error.report, remedy) from None
 
     applier = Applier(
         cluster,
@@ -179,8 +204,8 @@ def apply_tier(
         progress=listener.on_object,
         lock=lock,
         review=review,
+        pass_gates=pass_gates,
     )
-    going: list[Object] = []
     try:
         outcomes = applier.run(loaded.objects)
         if options.wait_seconds and not options.check:
@@ -189,7 +214,7 @@ def apply_tier(
         if plan.going:
             if not options.check:
                 lock()
-            going = pruning.execute(
+            going += pruning.execute(
                 cluster,
                 plan.going,
                 check=options.check,

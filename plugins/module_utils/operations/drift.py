@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..engine.applier import CREATED, Applier, Outcome
+from ..engine.applier import CREATED, RECREATED, Applier, Outcome
 from ..engine.applyset import ApplySet
 from ..engine.cluster import Cluster
 from ..engine.compare import INPUT_HASH
@@ -108,7 +108,9 @@ def _tier(
         if error.status == 403:
             raise EngineError(f"Drift cannot be told: {error.message}", "It takes a dry run of patch.") from error
         raise
-    return [_drifted(cluster, tier, outcome) for outcome in outcomes if outcome.changed]
+    found = [(_drifted(cluster, tier, outcome), outcome) for outcome in outcomes if outcome.changed]
+    # A Job that failed would be made anew, though nobody changed it.
+    return [drifted for drifted, outcome in found if drifted.deleted or drifted.changes or outcome.action != RECREATED]
 
 
 def _drifted(cluster: Cluster, tier: str, outcome: Outcome) -> Drifted:

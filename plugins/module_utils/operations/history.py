@@ -48,6 +48,7 @@ def details(release: releases.Release, now: datetime) -> list[str]:
         more = sum(change["counts"].values()) - len(change["objects"])
         if more > 0:
             lines.append(f"  and {more} more")
+        lines += [f"  migrated {m['part']} by {m['image']} (Job {m['job']})" for m in change.get("migrations") or []]
         if change["failed"]:
             lines.append(f"  failed: {change['failed']}")
     return lines

@@ -63,14 +63,22 @@ class Change:
 
     objects: list[str]
     failed: str = ""
+    # Jobs that were started to change a schema: {part: the workload, job, image}.
+    migrations: list[dict[str, str]] = field(default_factory=list)
 
-    def data(self) -> dict[str, Any]:
-        """As it is stored."""
-        counts: dict[str, int] = {}
+    def data(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """As it is stored; ``before`` is what the same run did to the tier earlier (a rotation works on one thrice)."""
+        before = before or {}
+        counts: dict[str, int] = dict(before.get("counts") or {})
         for line in self.objects:
             action = line.partition(" ")[0]
             counts[action] = counts.get(action, 0) + 1
-        return {"counts": counts, "objects": sorted(self.objects)[:NAMED], "failed": self.failed}
+        return {
+            "counts": counts,
+            "objects": sorted({*self.objects, *(before.get("objects") or [])})[:NAMED],
+            "failed": self.failed,
+            "migrations": [*(before.get("migrations") or []), *self.migrations],
+        }
 
 
 @dataclass
@@ -90,6 +98,12 @@ class Release:
     @property
     def failed(self) -> bool:
         return any(change.get("failed") for change in (self.body.get("changes") or {}).values())
+
+    @property
+    def migrations(self) -> list[dict[str, str]]:
+        """Jobs of this release that changed a schema, or tried: {part, job, image}."""
+        changes = (self.body.get("changes") or {}).values()
+        return [migration for change in changes for migration in change.get("migrations") or []]
 
     def counts(self) -> dict[str, int]:
         """How many objects were created, configured and so on, over all tiers."""
@@ -169,7 +183,7 @@ def record(
                 "changes": {},
             }
         release.body["tiers"][tier] = name
-        release.body["changes"][tier] = change.data()
+        release.body["changes"][tier] = change.data(release.body["changes"].get(tier))
         if not objects:
             del release.body["tiers"][tier]
         if _write(cluster, namespace, release):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..engine import gates
 from ..engine import tier as tiers
 from ..engine.applyset import ApplySet
 from ..engine.cluster import Cluster
@@ -56,6 +57,25 @@ def target(every: list[releases.Release], number: int | None) -> releases.Releas
     )
 
 
+def migrated(every: Iterable[releases.Release], number: int) -> list[str]:
+    """A line for each schema that a release after ``number`` changed, newest first; nothing changes it back."""
+    lines = []
+    for release in sorted(every, key=lambda r: -r.number):
+        if release.number <= number:
+            break
+        for migration in release.migrations:
+            lines.append(
+                f"Release {release.number} migrated the schema of {migration['part']} by {migration['image']}. "
+                f"It stays so: check that the version of release {number} can use it."
+            )
+    return list(dict.fromkeys(lines))
+
+
+def without_migrations(objects: Iterable[Object]) -> list[Object]:
+    """An earlier version's migration ran when that version came; on the schema of a later one it has no business."""
+    return [obj for obj in objects if not gates.workload_of(obj)]
+
+
 def prepare(
     cluster: Cluster,
     namespace: str,
@@ -75,7 +95,7 @@ def prepare(
         )
     result = Rollback(release, {}, [], [], {})
     for tier in sorted(release.tiers, key=lambda t: ORDER.index(t) if t in ORDER else len(ORDER)):
-        stored = releases.manifests(cluster, namespace, release, tier)
+        stored = without_migrations(releases.manifests(cluster, namespace, release, tier))
         result.identities[tier] = {identity(obj) for obj in stored}
         if tier in DATA_TIERS and tier not in named:
             if release.tiers[tier] != last.tiers.get(tier):
