@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import functools
 import gc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.ansible import roles, signals
 from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.filters import Filters
 from ..module_utils.ansible.progress import Progress
 from ..module_utils.ansible.variables import Variables, preload
@@ -104,7 +105,7 @@ class ActionModule(ActionBase):
             if cluster and cluster.interruption.reason:
                 # Ansible ends without looking at results, so this is all that is seen of it.
                 display.display(text, color=C.COLOR_ERROR, stderr=True)
-            raise AnsibleActionFail(text) from None
+            raise Failure(text) from None
         finally:
             if cluster:
                 cluster.close()
@@ -159,6 +160,7 @@ class ActionModule(ActionBase):
                     self._record(
                         args,
                         variables,
+                        credentials,
                         loaded,
                         cluster,
                         releases.Change(progress.changes, failure, progress.migrations),
@@ -179,6 +181,7 @@ class ActionModule(ActionBase):
         self,
         args: dict[str, Any],
         variables: Variables,
+        credentials: Credentials,
         loaded: tiers.Manifests,
         cluster: Cluster,
         change: releases.Change,
@@ -190,7 +193,7 @@ class ActionModule(ActionBase):
         try:
             references: list[dict[str, Any]] = []
             if any(obj["kind"] == "Secret" for obj in loaded.objects):
-                described = self._credentials(args, variables, None)
+                described = self._credentials(args, variables, None, credentials)
                 references = self._load(args, variables, described, cluster).objects
             ours = {key for key, source in loaded.sources.items() if source != "definition"} if self._own() else set()
             objects = releases.by_reference(loaded.objects, references, lambda obj: identity(obj) in ours)
@@ -214,7 +217,11 @@ class ActionModule(ActionBase):
         if names is None:
             names = roles.templates(folder.parent)
         return tiers.load(
-            Renderer([folder, SHARED_TEMPLATES], Filters(), {"credential": credentials.get}),
+            Renderer(
+                [folder, SHARED_TEMPLATES],
+                Filters(),
+                {"credential": credentials.get, "standby": credentials.standby, "login": credentials.login},
+            ),
             names,
             variables.resolve,
             variables.defined,
@@ -234,14 +241,21 @@ class ActionModule(ActionBase):
         found: set[Identity] = set()
         for sibling in siblings:
             variables = roles.variables_of(templar, sibling, SHARED_TEMPLATES.parent)
-            renderer = Renderer([sibling / "templates", SHARED_TEMPLATES], Filters(), {"credential": str})
+            functions: dict[str, Callable[..., Any]] = {
+                "credential": str,
+                "standby": lambda _name: "",
+                "login": lambda _name, default: default,
+            }
+            renderer = Renderer([sibling / "templates", SHARED_TEMPLATES], Filters(), functions)
             namespaced = tiers.namespaced_by(cluster)
             names = roles.templates(sibling)
             loaded = tiers.load(renderer, names, variables.resolve, variables.defined, [], namespace, namespaced)
             found |= loaded.sources.keys()
         return found
 
-    def _credentials(self, args: dict[str, Any], variables: Variables, cluster: Cluster | None) -> Credentials:
+    def _credentials(
+        self, args: dict[str, Any], variables: Variables, cluster: Cluster | None, mirror: Credentials | None = None
+    ) -> Credentials:
         def source() -> Source:
             described = args["credentials"] or (
                 variables.resolve(CREDENTIALS) if variables.defined(CREDENTIALS) else None
@@ -257,7 +271,8 @@ class ActionModule(ActionBase):
             values = variables.resolve(variable) if variables.defined(variable) else {}
             return {name: str(value) for name, value in (values or {}).items() if value not in (None, "")}
 
-        return Credentials(source, given, cluster, args["namespace"], self._task.check_mode, args["credentials_write"])
+        check, writes = self._task.check_mode, args["credentials_write"]
+        return Credentials(source, given, cluster, args["namespace"], check, writes, mirror)
 
     def _role(self) -> Path | None:
         role = self._task._role

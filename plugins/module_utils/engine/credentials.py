@@ -2,7 +2,10 @@
 
 One Secret in the platform's namespace is the source of truth; no pod mounts it. Precedence, per credential: the Secret
 that the user named (only read), the value that the inventory gives, the live Secret, a value generated once.
-Values never leave this module but through ``get``, which templates of Secrets call.
+Values never leave this module but through ``get`` and ``standby``, which templates of Secrets call.
+
+While a credential is rotated, a second value is accepted beside the one in force. It is in the same Secret, under the
+name with a suffix: ``_next`` before the parts use it, ``_previous`` once they do (see operations/rotation.py).
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from .kinds import BUILT_IN
 
 SECRET = BUILT_IN["v1", "Secret"]
 CLAIM = BUILT_IN["v1", "PersistentVolumeClaim"]
+
+NEXT, PREVIOUS = "_next", "_previous"
 
 LENGTH = 40
 # Shorter values are no secrets (preflight refuses them) and would cut words apart when masked.
@@ -70,7 +75,12 @@ class Credentials:
     check: bool = False
     # The tier that writes the Secret may generate; others read what it wrote.
     writes: bool = False
+    # Where only rendering: a run whose present keys are referred to, so that a record has what the cluster has.
+    mirror: Credentials | None = None
     _live: dict[str, str] | None = None
+    _looked: bool = False
+    # No Secret and no volumes: a new platform.
+    _new: bool = False
     _made: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -96,16 +106,31 @@ class Credentials:
             return f"credential:{name}"
         if not self.source.managed:
             return self._of_user(name)
-        if value := self.given.get(name):
-            return value
-        if value := self._read().get(name):
+        # What the inventory gives while a rotation is prepared is the next value: not in force yet.
+        given = "" if self._optional(f"{name}{NEXT}") else self.given.get(name)
+        if value := given or self._read().get(name):
             return value
         return self._make(name, key)
+
+    def standby(self, name: str) -> str:
+        """The other value of credential ``name`` that is accepted while it is rotated; empty outside of a rotation."""
+        return self._optional(f"{name}{NEXT}") or self._optional(f"{name}{PREVIOUS}")
+
+    def login(self, name: str, default: str) -> str:
+        """The user name that belongs to a password and changes with it; ``default`` until the first rotation."""
+        return self._optional(name) or default
+
+    def _optional(self, name: str) -> str:
+        if self.cluster is not None:
+            return (self._look() or {}).get(name, "")
+        return f"credential:{name}" if self.mirror and self.mirror._optional(name) else ""
 
     def redact(self, text: str) -> str:
         """``text`` without any value of this run, in clear or in base64: for words of others (a server, a filter)."""
         given = self.__dict__.get("given") or {}  # not asked for yet: not in any text either
-        values = [*given.values(), *(self._live or {}).values(), *self._made.values()]
+        # User names are there too, and no secrets.
+        live = (value for name, value in (self._live or {}).items() if "_user_" not in name)
+        values = [*given.values(), *live, *self._made.values()]
         for value in sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True):
             text = text.replace(value, MASK).replace(base64.b64encode(value.encode()).decode(), MASK)
         return text
@@ -120,13 +145,21 @@ class Credentials:
         return value
 
     def _read(self) -> dict[str, str]:
-        if self._live is None:
+        found = self._look()
+        if found is None and self.source.managed and not self._new:
+            self._refuse_lost()
+            self._new = True
+        return found or {}
+
+    def _look(self) -> dict[str, str] | None:
+        """What the live Secret holds; None where there is none."""
+        if not self._looked:
             assert self.cluster is not None  # noqa: S101
             live = self.cluster.find(SECRET, self.namespace, self.source.secret)
-            data = (live or {}).get("data") or {}
-            self._live = {key: base64.b64decode(value).decode() for key, value in data.items()}
-            if live is None and self.source.managed:
-                self._refuse_lost()
+            if live is not None:
+                data = live.get("data") or {}
+                self._live = {key: base64.b64decode(value).decode() for key, value in data.items()}
+            self._looked = True
         return self._live
 
     def _refuse_lost(self) -> None:
@@ -157,6 +190,10 @@ class Credentials:
                 f"Secret {self.source.secret} in namespace {self.namespace} has no {name} yet.",
                 "Run the tier that writes it first: site.yml --tags namespace, or site.yml whole.",
             )
-        random = "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
-        self._made[name] = f"{key.get('prefix', '')}{random}"
+        self._made[name] = f"{key.get('prefix', '')}{generated()}"
         return self._made[name]
+
+
+def generated() -> str:
+    """A new random value."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))

@@ -42,7 +42,7 @@ NAMED = 100
 CHUNK_BYTES = 900_000
 _ATTEMPTS = 10
 
-_REFERENCE = re.compile(r"credential:([a-z][a-z0-9_]*)")
+_REFERENCE = re.compile(r"credential:([a-z][a-z0-9_-]*)")
 
 
 @dataclass(frozen=True)

@@ -69,13 +69,13 @@ def reads_as_secret(variable: str) -> bool:
 
 
 def keys_of(part: str, uses: Iterable[str], secrets: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """What a part's own Secret holds: (KEY, "credential" or "value", name of the credential or plain value)."""
+    """What a part's own Secret holds: (KEY, "credential" or "login", name of the credential or of the login)."""
     for store in uses:
         if store == "postgres":
-            yield "POSTGRES_USER", "value", part
+            yield "POSTGRES_USER", "login", f"postgres_user_{part}"
             yield "POSTGRES_PASSWORD", "credential", f"postgres_password_{part}"
         elif store == "nats":
-            yield "NATS_USER", "value", part
+            yield "NATS_USER", "login", f"nats_user_{part}"
             yield "NATS_PASSWORD", "credential", f"nats_password_{part}"
         elif store == "qdrant":
             yield "QDRANT_API_KEY", "credential", "qdrant_api_key"
