@@ -5,7 +5,7 @@ read(...) notes every fault and returns a Model, derive(model) makes plain data 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import (
@@ -152,6 +152,7 @@ def _part(entry: services.Entry, model: Model, graph: edges.Edges) -> dict[str, 
         "probes": entry.probes,
         "termination_grace_period_seconds": entry.termination_grace_period_seconds,
         "env": entry.env,
+        "migration": asdict(entry.migration) if entry.migration else None,
         "secret_keys": _secret_keys(entry),
         "egress": graph.egress[entry.name],
         "ingress": ingress,

@@ -10,6 +10,7 @@ from .resources import NATIVE, Resources
 from .services import Entry
 
 SURGE = 1  # rollingUpdate.maxSurge of every Deployment
+MIGRATION = 1  # the Job of a part that has one
 
 
 def derive(
@@ -34,7 +35,7 @@ def derive(
                 sums[key] += quantity.parse(amount) * times
 
     for entry in entries:
-        count(entry.scaling["max_replicas"] + SURGE, entry.resources)
+        count(entry.scaling["max_replicas"] + SURGE + (MIGRATION if entry.migration else 0), entry.resources)
     for store in stores:
         count(store["replicas"], store["resources"])
         claims += store["replicas"]

@@ -158,6 +158,22 @@ class Reader:
                 accepted[str(item)] = None
         return list(accepted)
 
+    def texts(self, key: str) -> list[str]:
+        """A list of texts as a command line has them: in order, with repetitions, numbers as text."""
+        value = self._data.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list | tuple):
+            self.problems.add(self.at(key), value, "is not a list", "Write a list of words: [python, manage.py]")
+            return []
+        accepted = []
+        for index, item in enumerate(value):
+            if item is None or isinstance(item, Mapping | list | tuple):
+                self.problems.add(f"{self.at(key)}[{index}]", item, "is not a plain value", "Write a text")
+            else:
+                accepted.append(to_text(item))
+        return accepted
+
     def environment(self, key: str) -> dict[str, str]:
         """Environment variables: valid names, scalar values, which become text."""
         value = self._data.get(key)

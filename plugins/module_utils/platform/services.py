@@ -29,10 +29,13 @@ KEYS = (
     "termination_grace_period_seconds",
     "secrets_as",
     "env",
+    "migration",
 )
 SCALING = {"min_replicas": 2, "max_replicas": 10, "cpu": 70, "memory": 80}
 PROBES = {"liveness": "/health", "readiness": "/ready"}
 GRACE_SECONDS = 60
+MIGRATION = ("command", "args", "env", "timeout_seconds", "backoff_limit")
+MIGRATION_SECONDS = 600
 # Set by the Deployment itself; an entry must not say them again.
 OWN_ENVIRONMENT = frozenset(
     {
@@ -55,8 +58,20 @@ _HINTS = {
     "memory": "Write it under resources.requests, resources.limits or scaling",
     "host": "Write exposed: api or exposed: frontend; the hosts follow platform_domain",
     "ports": "A part has one port: write port",
+    "migrations": 'Did you mean "migration"',
     "volumes": "Parts keep no data on disk: use Postgres, Qdrant or a NATS stream",
 }
+
+
+@dataclass(slots=True)
+class Migration:
+    """What a part runs from its image before a version of it is rolled out. Seconds are of one try."""
+
+    command: list[str]
+    args: list[str]
+    env: dict[str, str]
+    timeout_seconds: int
+    backoff_limit: int
 
 
 @dataclass(slots=True)
@@ -79,6 +94,7 @@ class Entry:
     termination_grace_period_seconds: int
     secrets_as: str
     env: dict[str, str]
+    migration: Migration | None
 
 
 def merge(base: Any, overrides: Any) -> Any:
@@ -149,9 +165,23 @@ def _entry(name: str, value: Any, known: frozenset[str], problems: Problems) -> 
         ),
         secrets_as=reader.choice("secrets_as", ("files", "env"), "files"),
         env=reader.environment("env"),
+        migration=_migration(reader),
     )
     _check_entry(entry, reader, problems)
     return entry
+
+
+def _migration(reader: Reader) -> Migration | None:
+    if not reader.has("migration"):
+        return None
+    nested = reader.nested("migration", MIGRATION, {"image": "It runs the image of the part"})
+    return Migration(
+        command=nested.texts("command"),
+        args=nested.texts("args"),
+        env=nested.environment("env"),
+        timeout_seconds=nested.integer("timeout_seconds", 1, 86400, MIGRATION_SECONDS),
+        backoff_limit=nested.integer("backoff_limit", 0, 20, 0),
+    )
 
 
 def _secrets(reader: Reader, problems: Problems) -> list[str]:
@@ -182,13 +212,33 @@ def _check_entry(entry: Entry, reader: Reader, problems: Problems) -> None:
             "is the liveness path as well, so a slow dependency would restart the pod",
             "Give readiness a path of its own, such as /ready",
         )
+    if entry.migration and entry.tier != "services":
+        problems.add(
+            reader.at("migration"),
+            None,
+            f"is at a part of the tier {entry.tier}, which has no database",
+            "Write it at the service that owns the data",
+        )
+    if entry.migration and not (entry.migration.command or entry.migration.args):
+        problems.add(
+            f"{reader.at('migration')}.command",
+            None,
+            "is missing",
+            "Give what the image is to run: command, or args for its own entrypoint",
+        )
+    _check_environment(entry, entry.env, reader.at("env"), problems)
+    if entry.migration:
+        _check_environment(entry, entry.migration.env, f"{reader.at('migration')}.env", problems)
+
+
+def _check_environment(entry: Entry, env: Mapping[str, str], path: str, problems: Problems) -> None:
     taken = OWN_ENVIRONMENT | {key for name in _secret_names(entry) for key in (name, f"{name}_FILE")}
-    for name in entry.env.keys() & taken:
-        problems.add_secret(f"{reader.at('env')}.{name}", "is set by the platform", "Remove it")
-    for name in entry.env.keys() - taken:
+    for name in env.keys() & taken:
+        problems.add_secret(f"{path}.{name}", "is set by the platform", "Remove it")
+    for name in env.keys() - taken:
         if credentials.reads_as_secret(name):
             problems.add_secret(
-                f"{reader.at('env')}.{name}",
+                f"{path}.{name}",
                 "reads as a secret, and env is written in clear",
                 f"List {name.lower()} under secrets and give its value in platform_credentials",
             )
