@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -17,6 +18,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.kind)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what was there when a test failed, before its cluster is mended or gone."""
+    report = yield
+    platform = getattr(item, "funcargs", {}).get("platform")
+    if report.failed and isinstance(platform, Platform):
+        platform.dump(ARTIFACTS / "failures" / re.sub(r"[^\w-]+", "-", f"{item.name}-{report.when}"))
+    return report
+
+
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     """The platform, applied and ready."""
@@ -24,14 +35,16 @@ def platform() -> Iterator[Platform]:
     name = kept or "kind-tests"
     cluster = Platform(name, ROOT / ".cluster" / name / "kubeconfig")
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    keep = bool(kept and cluster.kubeconfig.exists())
     try:
-        if not kept or not cluster.kubeconfig.exists():
+        if not keep:
             _tool("create", name)
             cluster.play("molecule/kind/prepare.yml")
+            keep = bool(kept)
         cluster.site()
         yield cluster
     finally:
-        if not kept:
+        if not keep:
             _tool("delete", name)
 
 

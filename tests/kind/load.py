@@ -1,7 +1,9 @@
 """An open-loop client, run inside of a pod: sends at a fixed rate whatever comes back, so that no failure hides.
 
-Every request has a connection of its own and is sent once. Ends when /tmp/stop appears and prints a line of JSON:
-{sent, failed, errors: {text: count}, seconds, p50_ms, p99_ms, max_ms}. LOAD = {url, rate}.
+Every request has a connection of its own and is sent once, or ``tries`` times where the connection is lost. Ends when
+/tmp/stop appears and prints a line of JSON: {sent, failed, errors: {text: count}, in_flight: requests sent again
+after their connection broke, refused: those for which none was made, sent_again: calls that parts sent again below,
+seconds, p50_ms, p99_ms, max_ms}. LOAD = {url, rate, tries}.
 """
 
 import asyncio
@@ -9,50 +11,81 @@ import json
 import os
 import time
 from collections import Counter
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-LIMIT = 15.0  # seconds for an answer
+LIMIT = 60.0  # seconds for an answer: slow is no failure, lost is
 
 
-async def request(url: SplitResult, seen: list[tuple[float, str]]) -> None:
-    begin = time.monotonic()
+@dataclass
+class Seen:
+    """One request: how long it took, what went wrong, why it was sent again, how often calls below were."""
+
+    seconds: float = 0.0
+    error: str = ""
+    in_flight: bool = False
+    refused: bool = False
+    below: int = 0
+
+
+async def request(url: SplitResult, tries: int, seen: list[Seen]) -> None:
+    begin, one = time.monotonic(), Seen()
+    seen.append(one)
+    for left in reversed(range(tries)):
+        try:
+            async with asyncio.timeout(LIMIT):
+                one.error, one.below = await exchange(url)
+            break
+        except Exception as cause:
+            one.error = f"{type(cause).__name__}: {cause}"
+            if left and isinstance(cause, ConnectionRefusedError):
+                one.refused = True
+            elif left:
+                one.in_flight = True
+            await asyncio.sleep(0.2)
+    one.seconds = time.monotonic() - begin
+
+
+async def exchange(url: SplitResult) -> tuple[str, int]:
+    """What is wrong with the answer, and how often calls were sent again for it. Raises where there is none."""
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
-        async with asyncio.timeout(LIMIT):
-            reader, writer = await asyncio.open_connection(url.hostname, url.port)
-            try:
-                target = f"{url.path}?{url.query}"
-                writer.write(f"GET {target} HTTP/1.1\r\nHost: {url.hostname}\r\nConnection: close\r\n\r\n".encode())
-                answer = await reader.read()
-            finally:
-                writer.close()
-        status = answer.split(b"\r\n", 1)[0].decode()
-        body = answer.partition(b"\r\n\r\n")[2]
-        error = "" if status.startswith("HTTP/1.1 200") else f"{status}: {body[:200].decode(errors='replace')}"
-    except Exception as cause:
-        error = f"{type(cause).__name__}: {cause}"
-    seen.append((time.monotonic() - begin, error))
+        target = f"{url.path}?{url.query}"
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: {url.hostname}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    if not head:
+        raise ConnectionResetError("closed without an answer")
+    status = head.split(b"\r\n", 1)[0].decode()
+    if not status.startswith("HTTP/1.1 200"):
+        return f"{status}: {body[:200].decode(errors='replace')}", 0
+    return "", json.loads(body)["sent_again"]
 
 
 async def main() -> None:
     order = json.loads(os.environ["LOAD"])
     url, begin, sent = urlsplit(order["url"]), time.monotonic(), 0
-    seen: list[tuple[float, str]] = []
+    seen: list[Seen] = []
     tasks: set[asyncio.Task[None]] = set()
     while not os.path.exists("/tmp/stop"):
-        task = asyncio.create_task(request(url, seen))
+        task = asyncio.create_task(request(url, order["tries"], seen))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         sent += 1
         await asyncio.sleep(max(0.0, begin + sent / order["rate"] - time.monotonic()))
     await asyncio.gather(*tasks)
-    times = sorted(seconds for seconds, _ in seen)
-    errors = Counter(error for _, error in seen if error)
+    times = sorted(one.seconds for one in seen)
+    errors = Counter(one.error for one in seen if one.error)
     print(
         json.dumps(
             {
                 "sent": sent,
                 "failed": sum(errors.values()),
                 "errors": dict(errors.most_common(10)),
+                "in_flight": sum(one.in_flight for one in seen),
+                "refused": sum(one.refused for one in seen),
+                "sent_again": sum(one.below for one in seen),
                 "seconds": round(time.monotonic() - begin),
                 "p50_ms": round(1000 * times[len(times) // 2]),
                 "p99_ms": round(1000 * times[len(times) * 99 // 100]),

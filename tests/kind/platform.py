@@ -49,10 +49,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Platform:
-    """One cluster, by its kubeconfig."""
+    """One cluster, by its kubeconfig, and the checkout whose playbooks work on it."""
 
     name: str
     kubeconfig: Path
+    checkout: Path = ROOT
 
     # --- playbooks ----------------------------------------------------------------------------------------------------
 
@@ -72,7 +73,7 @@ class Platform:
         """Run a playbook; fails the test where it does not end as expected."""
         command, environment = self.command(playbook, **variables)
         begin = time.monotonic()
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.checkout, env=environment, capture_output=True, text=True, check=False)
         run = Run(done.returncode, done.stdout + done.stderr, time.monotonic() - begin)
         if (run.code != 0) != fails:
             pytest.fail(f"{playbook} {variables} ended with {run.code}:\n{run.output[-6000:]}")
@@ -130,6 +131,31 @@ class Platform:
             for name in names:
                 self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={seconds}s")
 
+    def forget(self) -> None:
+        """Remove the platform with all its data."""
+        self.kubectl("delete", "namespace", NAMESPACE, "--timeout=300s")
+
+    def dump(self, folder: Path) -> None:
+        """Write what may explain a failure: objects, events, logs. No Secret."""
+        folder.mkdir(parents=True, exist_ok=True)
+        objects = (
+            "pods,deployments,statefulsets,jobs,horizontalpodautoscalers,poddisruptionbudgets,persistentvolumeclaims"
+        )
+        for file, command in {
+            "pods.txt": ("get", "pods", "--output=wide"),
+            "events.txt": ("get", "events", "--sort-by=.lastTimestamp"),
+            "objects.yaml": ("get", objects, "--output=yaml"),
+            "logs.txt": (
+                "logs",
+                "--selector=app",
+                "--all-containers",
+                "--prefix",
+                "--tail=300",
+                "--max-log-requests=50",
+            ),
+        }.items():
+            (folder / file).write_text(self.kubectl(*command, check=False))
+
     # --- requests from inside -----------------------------------------------------------------------------------------
 
     def gateway(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -157,12 +183,13 @@ class Platform:
         pytest.fail(f"no round trip of {tries} succeeded: {answer}")
 
     @contextmanager
-    def load(self, name: str, path: str, rate: float) -> Iterator[Callable[[], dict[str, Any]]]:
+    def load(self, name: str, path: str, rate: float, tries: int = 1) -> Iterator[Callable[[], dict[str, Any]]]:
         """Requests to the gateway at ``rate`` a second, from a pod that policies take for the frontend.
 
         Gives a function that ends the load and returns the client's report (see load.py).
         """
-        pod = _load_pod(name, path, rate, self.pods("frontend")[0]["spec"]["containers"][0]["image"])
+        order = {"url": f"http://gateway-service:3000{path}", "rate": rate, "tries": tries}
+        pod = _load_pod(name, order, self.pods("frontend")[0]["spec"]["containers"][0]["image"])
         self.kubectl("delete", "pod", name, "--ignore-not-found", "--now")
         self.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
         self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
@@ -183,8 +210,7 @@ class Platform:
         return report
 
 
-def _load_pod(name: str, path: str, rate: float, image: str) -> dict[str, Any]:
-    order = {"url": f"http://gateway-service:3000{path}", "rate": rate}
+def _load_pod(name: str, order: dict[str, Any], image: str) -> dict[str, Any]:
     restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     return {
         "apiVersion": "v1",

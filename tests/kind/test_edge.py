@@ -1,4 +1,4 @@
-"""The edge: both hosts answer through Ingress and through HTTPRoute, with TLS, and a stream is not cut.
+"""The edge: both hosts answer through Ingress and through HTTPRoute, with TLS, a stream is not cut, the page works.
 
 KIND_EDGE_COMMAND installs a controller when it is called with the cluster's name: class and GatewayClass `traefik` in
 namespace `traefik`, node ports 30080 and 30443, listeners 8000 and 8443. Without it these tests are skipped.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -20,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from .platform import Platform
+from .platform import ARTIFACTS, NAMESPACE, ROOT, Platform
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +131,49 @@ def test_both_hosts_answer_with_tls_and_a_stream_is_not_cut(platform: Platform, 
     assert any(line == "event: end" for _, line in lines), lines[-5:]
     assert len(events) >= seconds * 0.9
     assert events[-1] >= seconds * 0.95
+
+
+def fingerprint(certificate: Path) -> str:
+    """The hash of a certificate's public key, as Chromium's --ignore-certificate-errors-spki-list takes it."""
+    key = 'openssl x509 -in "$0" -pubkey -noout | openssl pkey -pubin -outform der'
+    command = f"{key} | openssl dgst -sha256 -binary | base64"
+    return subprocess.run(["sh", "-c", command, certificate], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_page_in_chromium(platform: Platform, edge: Edge) -> None:
+    if not any(shutil.which(program) for program in ("chromium", "chromium-browser", "google-chrome")):
+        pytest.skip("no Chromium here: apt-get install chromium")
+    platform.site(**KINDS["Ingress"])
+    folder, kubectl = (
+        ROOT / "images" / "reference-service",
+        f"kubectl --kubeconfig={platform.kubeconfig} -n {NAMESPACE}",
+    )
+    scale = f"{kubectl} scale deployment/tool-service --replicas"
+    live = {
+        "page": f"https://{HOSTS[0]}",
+        "api": HOSTS[1],
+        "arguments": [
+            "--host-resolver-rules=" + ",".join(f"MAP {host} {edge.addresses['https']}" for host in HOSTS),
+            f"--ignore-certificate-errors-spki-list={fingerprint(edge.certificate)}",
+        ],
+        "stop": [
+            "sh",
+            "-c",
+            f"{scale}=0 && {kubectl} wait --for=delete pod --selector=app=tool-service --timeout=120s",
+        ],
+        "start": ["sh", "-c", f"{scale}=2"],
+    }
+    subprocess.run(["make", "--no-print-directory", "-C", folder, ".venv/ready"], check=True)
+    done = subprocess.run(
+        [".venv/bin/python", "-m", "pytest", "tests/live_page.py", "-rP", "--quiet", "--durations=0"],
+        cwd=folder,
+        env=os.environ | {"LIVE_PAGE": json.dumps(live), "SCREENSHOTS": str(ARTIFACTS.parent / "screenshots")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_host_that_is_not_ours_is_not_answered(edge: Edge) -> None:

@@ -17,9 +17,9 @@ from .metrics import Metrics
 from .monitor import Dependency, describe
 from .settings import Settings
 
-TRIES = 4
+TRIES = 8  # about two seconds: until everyone has heard that a killed pod's address is gone
 CONNECT = 2.0  # seconds for a connection; who does not answer by then is gone without a word, as a killed pod is
-PAUSE = 0.05  # seconds before the second try, doubled for each further one
+PAUSE, LONGEST_PAUSE = 0.05, 0.5  # seconds before the second try, doubled for each further one
 CALLER, BUDGET = "x-caller", "x-timeout-ms"
 # What a caller keeps of its time for its own answer when it sets its callee a deadline: a share, and seconds at least.
 RESERVE_SHARE, RESERVE_LEAST = 0.1, 0.02
@@ -77,12 +77,13 @@ class Callees:
         *,
         json: Any = None,
         headers: dict[str, str] | None = None,
+        tries: int = TRIES,
     ) -> Reply:
         """Ask a part and return its JSON. Raises CallError on a lost connection, a time-out, or what is not JSON."""
         started = time.monotonic()
         outcome = "error"
         try:
-            reply = await self._send(callee, method, path, deadline, json=json, extra=headers or {})
+            reply = await self._send(callee, method, path, deadline, tries, json=json, extra=headers or {})
             outcome = "ok" if reply.status < 500 else "error"
             return reply
         finally:
@@ -90,13 +91,13 @@ class Callees:
             self._metrics.call_latency.labels(callee, "http").observe(time.monotonic() - started)
 
     async def _send(
-        self, callee: str, method: str, path: str, deadline: Deadline, *, json: Any, extra: dict[str, str]
+        self, callee: str, method: str, path: str, deadline: Deadline, tries: int, *, json: Any, extra: dict[str, str]
     ) -> Reply:
-        name = self._settings.name
-        for attempt in range(1, TRIES + 1):
+        name, lost = self._settings.name, "no time left to call"
+        for attempt in range(1, tries + 1):
             budget = deadline.for_callee()
             if budget <= 0:
-                raise CallError(name, callee, "no time left to call", timed_out=True)
+                raise CallError(name, callee, lost, timed_out=True)
             headers = {**extra, **tracing.outgoing(), CALLER: name, BUDGET: str(int(budget * 1000))}
             try:
                 async with self._session().request(
@@ -112,10 +113,11 @@ class Callees:
                 raise CallError(name, callee, f"HTTP {error.status}, not the JSON of a part") from None
             # First those without a connection, of which one is a time-out too.
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
-                if attempt == TRIES:
-                    raise CallError(name, callee, explain(error)) from None
+                lost = explain(error)
+                if attempt == tries:
+                    raise CallError(name, callee, lost) from None
                 self._metrics.retries.labels(callee).inc()
-                pause = PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+                pause = min(LONGEST_PAUSE, PAUSE * 2 ** (attempt - 1)) * random.uniform(0.75, 1.0)  # noqa: S311 - jitter
                 await asyncio.sleep(min(pause, deadline.remaining()))
             except TimeoutError:
                 raise CallError(name, callee, f"no answer within {budget:.1f} s", timed_out=True) from None

@@ -38,7 +38,7 @@ class Status:
             started = time.monotonic()
             edge: Report = {"from": name, "to": callee, "up": False}
             try:
-                reply = await part.callees.call(callee, "GET", "/internal/status", deadline)
+                reply = await part.callees.call(callee, "GET", "/internal/status", deadline, tries=2)
                 if reply.status != 200:
                     raise CallError(name, callee, f"HTTP {reply.status}")
                 edge |= {"up": True, "latency_ms": round((time.monotonic() - started) * 1000, 2)}
