@@ -29,13 +29,10 @@ def revisions(platform: Platform) -> dict[str, str]:
         pytest.param(
             "secrets",
             {
-                "platform_credentials": {
-                    "jwt_secret": secrets.token_urlsafe(48),
-                    "postgres_password_agent": secrets.token_urlsafe(24),
-                    "postgres_password_tool": secrets.token_urlsafe(24),
-                }
+                "platform_credentials": {"jwt_secret": secrets.token_urlsafe(48)}
+                | {f"postgres_password_{service}": secrets.token_urlsafe(24) for service in SERVICES}
             },
-            {"gateway-service", "agent-service", "tool-service"},
+            {f"{service}-service" for service in SERVICES},
             marks=pytest.mark.slow,
         ),
         pytest.param(

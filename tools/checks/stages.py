@@ -50,6 +50,7 @@ def test() -> list[Stage]:
         Stage("cluster programs", (sys.executable, "-m", "tools.cluster", "programs")),
         _pytest("integration"),
         _pytest("faults"),
+        *_reference_service(),
         _molecule("default"),
         *_kind(),
     ]
@@ -83,6 +84,20 @@ def _gates() -> list[Stage]:
         Stage(
             "manifest gates",
             ("env", "GATES=required", *named, sys.executable, "-m", "pytest", GATES, "-q", f"--junitxml={report}"),
+            report,
+        ),
+    ]
+
+
+def _reference_service() -> list[Stage]:
+    """With packages of its own; its tests that need PostgreSQL or Chromium skip, and say so, where there is none."""
+    folder, report = ROOT / "images" / "reference-service", ARTIFACTS / "reference-service.xml"
+    tests = (str(folder / ".venv" / "bin" / "python"), "-m", "pytest", str(folder / "tests"), "--quiet")
+    return [
+        Stage("reference types", ("make", "--no-print-directory", "-C", str(folder), "lint")),
+        Stage(
+            "reference service",
+            ("env", f"SCREENSHOTS={ARTIFACTS / 'screenshots'}", *tests, f"--junitxml={report}"),
             report,
         ),
     ]
