@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleActionFail
-
 from ..module_utils.ansible import roles
+from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.filters import Filters
 from ..module_utils.ansible.operation import ROLES, SHARED_ROLE, Operation
 from ..module_utils.engine import tier as tiers
@@ -68,7 +67,7 @@ class ActionModule(Operation):
 
             results = cluster_view.at_once({name: job(name) for name in chosen})
         except EngineError as error:
-            raise AnsibleActionFail(credentials.redact(str(error))) from None
+            raise Failure(credentials.redact(str(error))) from None
         plan = Plan(self.host, cluster.connection.server, namespace, results)
         self.say(plan.text())
         if args["json_file"]:

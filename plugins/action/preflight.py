@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.ansible import signals
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.expressions import NotSimple, evaluate
+from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.variables import argument_spec, preload
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
@@ -64,10 +65,7 @@ class ActionModule(ActionBase):
             version = self._check_cluster(args, values, model, variables, problems)
         if problems:
             count = len(problems.found)
-            return {
-                "failed": True,
-                "msg": f"{count} {'thing' if count == 1 else 'things'} to correct; nothing was written.\n{problems}",
-            }
+            raise Failure(f"{count} {'thing' if count == 1 else 'things'} to correct; nothing was written.\n{problems}")
         return {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
 
     def _specs(self) -> Specs:

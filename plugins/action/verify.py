@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.ansible.failure import Failure
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
                 finally:
                     cluster.close()
         except EngineError as error:
-            raise AnsibleActionFail(str(error)) from None
+            raise Failure(str(error)) from None
         for line in result.table():
             display.display(f"  {line}".rstrip())
         if args["junit"]:

@@ -35,14 +35,18 @@ class CallbackModule(CallbackBase):
         """Warnings, and what debug shows: other tasks say themselves what they have to say."""
         outcome = _outcome(result)
         self._handle_warnings(outcome)
-        task = result.task if hasattr(result, "task") else result._task
-        if task.action.rpartition(".")[2] == "debug" and "msg" in outcome:
+        if _task(result).action.rpartition(".")[2] == "debug" and "msg" in outcome:
             self._display.display(to_yaml(plain(outcome["msg"])).rstrip())
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """The message of a task that failed, after the name of its cluster."""
-        if not ignore_errors:
+        # Of a loop each item has said so itself.
+        if not ignore_errors and not (_task(result).loop and "results" in _outcome(result)):
             self._fail(result)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """The message of an item of a loop that failed."""
+        self._fail(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """As a failure: hosts are clusters here, and the message says which."""
@@ -58,6 +62,10 @@ class CallbackModule(CallbackBase):
         host = result.host if hasattr(result, "host") else result._host
         message = str(outcome.get("msg") or "failed without a message")
         self._display.display(f"{host.get_name()}: error: {message}", stderr=True)
+
+
+def _task(result: Any) -> Any:
+    return result.task if hasattr(result, "task") else result._task
 
 
 def _outcome(result: Any) -> Any:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -19,6 +18,7 @@ from ..engine.errors import EngineError
 from ..engine.render import plain
 from . import signals
 from .connection import CONNECTION_SPEC
+from .failure import Failure
 from .variables import Variables, preload
 
 ROLES = Path(__file__).parents[3] / "roles"
@@ -63,7 +63,7 @@ class Operation(ActionBase):
         except EngineError as error:
             if cluster and cluster.interruption.reason:
                 display.display(str(error), color=C.COLOR_ERROR, stderr=True)  # see the action apply
-            raise AnsibleActionFail(str(error)) from None
+            raise Failure(str(error)) from None
         finally:
             if cluster:
                 cluster.close()

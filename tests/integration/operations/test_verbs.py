@@ -271,7 +271,15 @@ def test_teardown_keeps_what_cannot_be_made_again(platform: Platform) -> None:
     platform.run("teardown")
     assert platform.get("deployments,statefulsets,services,networkpolicies")["items"] == []
     assert platform.releases()[-1]["note"] == "teardown"
+    platform.run("teardown", teardown_releases=True)
+    assert platform.releases() == []
+    assert platform.get("secrets", "--selector=multi-agent.platform/manifests")["items"] == []
     platform.run("site")
     assert {item["metadata"]["uid"] for item in platform.get("persistentvolumeclaims")["items"]} == claims
     assert platform.get("secret", "platform-credentials")["data"] == credentials
     assert "11 of 11 ready" in platform.run("status")
+
+
+def test_a_cluster_that_is_not_there_is_said_once(platform: Platform, tmp_path: Path) -> None:
+    said = platform.run("teardown", expect=2, platform_kubeconfig=str(tmp_path / "none"))
+    assert said.count("there is no file") == 1
