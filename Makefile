@@ -15,15 +15,20 @@ to_cluster := $(if $(filter local,$(ENV))$(filter command line,$(origin CLUSTER_
 # On kind, real images have to run: inventories/kind says which, on top of inventories/local.
 made_by_kind = $(shell grep -qs '"provider": "kind"' .cluster/$(CLUSTER_NAME)/cluster.json && echo kind)
 kind = $(if $(filter local,$(ENV)),$(or $(filter kind,$(CLUSTER_PROVIDER)),$(made_by_kind)))
-playbook = $(to_cluster) $(bin)/ansible-playbook -i inventories/$(ENV) $(if $(kind),-i inventories/kind)
+inventories = -i inventories/$(ENV) $(if $(kind),-i inventories/kind)
+playbook = $(to_cluster) $(bin)/ansible-playbook $(inventories)
 # For the verbs that print a screen of their own: nothing of the play around it.
 screen = ANSIBLE_STDOUT_CALLBACK=multi_agent.platform.screen $(playbook)
 # One extra variable, where its make variable is given: $(call extra,name,value)
 extra = $(if $(2),-e '$(1)=$(2)')
+# What images are built of, and how they are named.
+build = $(call extra,platform_source_dir,$(SOURCE)) $(call extra,images_registry,$(REGISTRY)) $(call extra,images_tag,$(TAG)) \
+    $(call extra,images_rebuild,$(REBUILD)) $(if $(S),-e '{"images_parts": ["$(subst $(comma),"$(comma)",$(S))"]}')
+comma := ,
 export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster up deploy plan render status check-health doctor drift releases rollback logs events top \
+.PHONY: help setup cluster up images run debug dev deploy plan render status check-health doctor drift releases rollback logs events top \
     port-forward shell restart expand-storage scale teardown verify test test-kind faults bench profile lint docs down clean
 
 help: ## Show this
@@ -44,6 +49,22 @@ up: cluster ## From nothing to a running platform on the local cluster
 	@$(if $(kind),$(playbook) molecule/kind/prepare.yml)
 	@$(MAKE) --no-print-directory deploy status
 	@echo 'Next: make plan (what would change), make help (everything else), make down (remove it all)'
+
+images: setup ## Build what has changed and push it (kind: load it); SOURCE=../services S=agent,tool TAG=1.4.0 REGISTRY=..
+	@$(screen) playbooks/images.yml $(build) $(ARGS)
+
+run: setup ## Build and deploy: profile prod with ENV=prod, local without
+	@$(playbook) playbooks/run.yml $(build) $(ARGS)
+
+debug: setup ## Show what run would build and change, and do neither
+	@$(screen) playbooks/debug.yml $(build) $(ARGS)
+
+dev: setup $(if $(filter local,$(ENV)),$(if $(wildcard .cluster/$(CLUSTER_NAME)/cluster.json),,kind)) ## Build, deploy, forward ports, show logs, take up changes; SOURCE=../services
+	@$(to_cluster) PYTHONPATH=collections $(bin)/python -m tools.dev $(inventories) $(build) $(if $(PORTS),-e '{"dev_ports": $(PORTS)}') $(ARGS)
+
+kind: CLUSTER_PROVIDER := kind
+kind: cluster
+	@$(playbook) molecule/kind/prepare.yml
 
 deploy: setup ## Bring the clusters of ENV to what its inventory says
 	@$(playbook) site.yml $(ARGS)

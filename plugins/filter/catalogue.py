@@ -35,8 +35,12 @@ options:
     description: Image references by name, C(repository:tag[@digest]).
     type: dict
     default: {}
+  images_built:
+    description: Image references that a build wrote; they win over O(images).
+    type: dict
+    default: {}
   image_overrides:
-    description: Image references that win over O(images).
+    description: Image references that win over O(images) and O(images_built).
     type: dict
     default: {}
   registry:
@@ -89,10 +93,10 @@ _value:
   contains:
     parts:
       description: >-
-        The parts, each with C(name), C(tier), C(object), C(component), C(port), C(image), C(image_tag),
-        C(image_pull_policy), C(calls),
+        The parts, each with C(name), C(tier), C(object), C(component), C(port), C(image), C(image_name),
+        C(image_tag), C(image_pull_policy), C(calls),
         C(called_by), C(uses), C(secrets_as), C(internet), C(exposed), C(resources), C(scaling), C(probes),
-        C(termination_grace_period_seconds), C(env), C(migration), C(secret_keys), C(egress) and C(ingress).
+        C(termination_grace_period_seconds), C(env), C(migration), C(build), C(sync), C(secret_keys), C(egress) and C(ingress).
       type: list
       elements: dict
     by_name:
@@ -134,6 +138,7 @@ def catalogue(
     config: Any = None,
     environment: Any = "local",
     log_level: Any = "info",
+    images_built: Any = None,
     quota_headroom: Any = None,
 ) -> dict[str, Any]:
     """The derived model of a catalogue; AnsibleFilterError lists every fault."""
@@ -151,6 +156,7 @@ def catalogue(
         environment=str(environment),
         log_level=str(log_level),
         headroom=quota_headroom,
+        images_built=images_built,
         problems=problems,
     )
     if problems:

@@ -7,7 +7,7 @@ import errno
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..engine.cluster import Cluster
@@ -43,8 +43,14 @@ def plan(cluster: Cluster, namespace: str, ports: dict[str, int]) -> list[Forwar
     return found
 
 
-def listen(forwards: Iterable[Forward]) -> list[tuple[Forward, socket.socket]]:
-    """Take all local ports at once, or none. Raises EngineError naming the one that is in use."""
+def listen(
+    forwards: Iterable[Forward],
+    instead: Callable[[Forward], str] = lambda f: f"make port-forward S={f.part} PORT={f.local}",
+) -> list[tuple[Forward, socket.socket]]:
+    """Take all local ports at once, or none. Raises EngineError naming the one that is in use.
+
+    instead: the command that takes another port.
+    """
     taken: list[tuple[Forward, socket.socket]] = []
     try:
         for forward in forwards:
@@ -60,9 +66,13 @@ def listen(forwards: Iterable[Forward]) -> list[tuple[Forward, socket.socket]]:
         why = "is in use on this machine" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
         raise EngineError(
             f"Port {port_number} for {taken[-1][0].part} {why}.",
-            f"Choose another: make port-forward S={taken[-1][0].part} PORT={port_number + 10000}",
+            f"Choose another: {instead(replace(taken[-1][0], local=_other(port_number)))}",
         ) from None
     return taken
+
+
+def _other(port_number: int) -> int:
+    return port_number + 10000 if port_number < 50000 else port_number - 10000
 
 
 def serve(

@@ -20,6 +20,8 @@ from .pods import container
 Object = dict[str, Any]
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
+# Of the protocol v5: its one byte names the channel that has nothing more to say.
+_CLOSE = 255
 _CONNECT_SECONDS = 10.0
 
 
@@ -77,6 +79,10 @@ class Stream:
             frame = data.encode() if isinstance(data, str) else data
             return frame[0], frame[1:]
 
+    def finish(self, channel: int) -> None:
+        """Nothing more is sent on ``channel``: the other side reads its end. Raises OSError."""
+        self.send(_CLOSE, bytes([channel]))
+
     def close(self) -> None:
         """At any time, also from another thread."""
         try:
@@ -93,11 +99,14 @@ def _refusal(error: Any) -> str:
         return (body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)).strip() or str(error)
 
 
-def command(cluster: Cluster, namespace: str, pod: Object, arguments: list[str], *, terminal: bool) -> Stream:
-    """Run a command in a pod; with ``terminal`` in a terminal of its own. Raises EngineError."""
+def command(
+    cluster: Cluster, namespace: str, pod: Object, arguments: list[str], *, terminal: bool, stdin: bool = False
+) -> Stream:
+    """Run a command in a pod; with ``terminal`` in a terminal of its own, with ``stdin`` reading. Raises EngineError."""
     query = [("command", argument) for argument in arguments]
     query += [("container", container(pod)), ("stdout", "true")]
-    query += [("stdin", "true"), ("tty", "true")] if terminal else [("stderr", "true")]
+    query += [("stdin", "true")] if terminal or stdin else []
+    query += [("tty", "true")] if terminal else [("stderr", "true")]
     path = f"{POD.path(namespace, pod['metadata']['name'])}/exec"
     return Stream(cluster, path, query, ["v5.channel.k8s.io", "v4.channel.k8s.io"])
 

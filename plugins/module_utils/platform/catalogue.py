@@ -45,6 +45,7 @@ def read(
     image_overrides: Any = None,
     registry: Any = "",
     pull_policy: str = "Always",
+    images_built: Any = None,
     stores_map: Any = None,
     stores_overrides: Any = None,
     config: Any = None,
@@ -56,7 +57,7 @@ def read(
     """Merge, cast, complete and check everything; the model may be derived from only if no problem was noted."""
     merged = services.merge(platform_services, overrides) if overrides else platform_services
     entries = services.read(merged, problems)
-    known_images = images.read(images_map, image_overrides, problems)
+    known_images = images.read(images_map, images_built, image_overrides, problems)
     services.check_images(entries.values(), known_images, problems)
     sizes = stores.read(services.merge(stores_map, stores_overrides) if stores_overrides else stores_map, problems)
     common = {
@@ -179,3 +180,6 @@ def _store(name: str, model: Model, graph: edges.Edges) -> dict[str, Any]:
         "ingress": ingress,
         **model.stores[name],
     }
+        "image_name": entry.image,
+        "build": entry.build,
+        "sync": entry.sync,

@@ -56,13 +56,17 @@ def parse(text: str) -> Image | None:
     return Image(match["registry"] or "", match["name"], match["tag"] or "", match["digest"] or "")
 
 
-def read(images: Any, overrides: Any, problems: Problems) -> dict[str, Image]:
-    """The map name to image, overrides winning; an override of null takes a name out.
+def read(images: Any, built: Any, overrides: Any, problems: Problems) -> dict[str, Image]:
+    """The map name to image: what was built wins over images, overrides win over both; null takes a name out.
 
     Faults name the variable that the reference came from.
     """
     read_images: dict[str, Image] = {}
-    for variable, source in (("platform_images", images), ("platform_image_overrides", overrides)):
+    for variable, source in (
+        ("platform_images", images),
+        ("platform_images_built", built),
+        ("platform_image_overrides", overrides),
+    ):
         if source is None:
             continue
         if not isinstance(source, Mapping):

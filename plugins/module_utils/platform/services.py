@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,11 @@ KEYS = (
     "secrets_as",
     "env",
     "migration",
+    "build",
+    "sync",
 )
+BUILD = ("context", "dockerfile", "args", "target", "platforms")
+SYNC = ("paths", "command")
 SCALING = {"min_replicas": 2, "max_replicas": 10, "cpu": 70, "memory": 80}
 PROBES = {"liveness": "/health", "readiness": "/ready"}
 GRACE_SECONDS = 60
@@ -49,6 +54,8 @@ OWN_ENVIRONMENT = frozenset(
         "NODE_NAME",
     }
 )
+# A relative path that stays below where it begins.
+_INSIDE = r"(?!/)(?!(?:.*/)?\.\.(?:/|$))\S(?:.*\S)?"
 
 _HINTS = {
     "replicas": "The HPA owns the number: set scaling.min_replicas and scaling.max_replicas (alike for a fixed number)",
@@ -95,6 +102,8 @@ class Entry:
     secrets_as: str
     env: dict[str, str]
     migration: Migration | None
+    build: dict[str, Any]
+    sync: dict[str, Any]
 
 
 def merge(base: Any, overrides: Any) -> Any:
@@ -166,6 +175,8 @@ def _entry(name: str, value: Any, known: frozenset[str], problems: Problems) -> 
         secrets_as=reader.choice("secrets_as", ("files", "env"), "files"),
         env=reader.environment("env"),
         migration=_migration(reader),
+        build=_build(reader),
+        sync=_sync(reader),
     )
     _check_entry(entry, reader, problems)
     return entry
@@ -182,6 +193,56 @@ def _migration(reader: Reader) -> Migration | None:
         timeout_seconds=nested.integer("timeout_seconds", 1, 86400, MIGRATION_SECONDS),
         backoff_limit=nested.integer("backoff_limit", 0, 20, 0),
     )
+
+
+def _build(reader: Reader) -> dict[str, Any]:
+    """How the image of a part is built. The folder of its sources follows from the part where none is given."""
+    inside = "Write a path below the folder of the sources, without .. and not beginning with /"
+    build = reader.nested("build", BUILD)
+    args = build.environment("args")
+    for name in args:
+        if credentials.reads_as_secret(name):
+            build.problems.add_secret(
+                f"{build.at('args')}.{name}",
+                "reads as a secret, and an image keeps its build arguments in clear",
+                "Give it to the part at run time, under secrets",
+            )
+    return {
+        "context": build.text("context", "", _INSIDE, inside),
+        "dockerfile": build.text("dockerfile", "Dockerfile", _INSIDE, inside),
+        "args": args,
+        "target": build.text("target", ""),
+        "platforms": build.names("platforms", None, "platform"),
+    }
+
+
+def _sync(reader: Reader) -> dict[str, Any]:
+    """What `make dev` may copy into running pods: folder of the sources to folder in the container."""
+    if not reader.has("sync"):
+        return {}
+    sync = reader.nested("sync", SYNC)
+    paths = sync.raw("paths", {})
+    if not isinstance(paths, Mapping) or not paths:
+        sync.problems.add(
+            sync.at("paths"), paths, "names no folder", "Write folder of the sources: folder in the container"
+        )
+        return {}
+    for source, target in paths.items():
+        if not (isinstance(source, str) and re.fullmatch(_INSIDE, source)):
+            sync.problems.add(
+                sync.at("paths"), source, "is no folder of the sources", "Write it relative to build.context"
+            )
+        if not (isinstance(target, str) and re.fullmatch(r"/[^\s:]*[^\s:/]", target)):
+            sync.problems.add(
+                f"{sync.at('paths')}.{source}", target, "is no folder in the container", "Begin it with /"
+            )
+    command = sync.raw("command", [])
+    if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+        sync.problems.add(
+            sync.at("command"), command, "is not a list of words", "Write a list, such as [npm, run, dev]"
+        )
+        command = []
+    return {"paths": {str(source): str(target) for source, target in paths.items()}, "command": list(command)}
 
 
 def _secrets(reader: Reader, problems: Problems) -> list[str]:

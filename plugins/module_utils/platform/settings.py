@@ -42,6 +42,13 @@ def check(values: Mapping[str, Any], problems: Problems) -> None:
         problems.add(
             "platform_server_version_minimum", minimum, "is no version", 'Write major.minor in quotes, such as "1.34"'
         )
+    if values.get("platform_environment") in STRICT_ENVIRONMENTS and to_boolean(values.get("platform_dev_sync")):
+        problems.add(
+            "platform_dev_sync",
+            values["platform_dev_sync"],
+            f"is refused in {values['platform_environment']}: there, what runs is what was built",
+            "Set it to false",
+        )
     if values.get("platform_environment") in STRICT_ENVIRONMENTS and to_boolean(
         values.get("platform_generate_credentials")
     ):

@@ -35,6 +35,7 @@ def read_catalogue(values: Mapping[str, Any], problems: Problems) -> catalogue.M
         values.get("platform_services"),
         overrides=values.get("platform_services_overrides"),
         images_map=values.get("platform_images"),
+        images_built=values.get("platform_images_built"),
         image_overrides=values.get("platform_image_overrides"),
         registry=values.get("platform_image_registry"),
         pull_policy=values.get("platform_image_pull_policy") or "Always",
