@@ -8,15 +8,13 @@ from typing import Any, ClassVar
 
 from ..module_utils.ansible import roles
 from ..module_utils.ansible.failure import Failure
-from ..module_utils.ansible.filters import Filters
-from ..module_utils.ansible.operation import ROLES, SHARED_ROLE, Operation
+from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine import tier as tiers
 from ..module_utils.engine.applyset import ApplySet
 from ..module_utils.engine.cluster import Cluster
 from ..module_utils.engine.credentials import Credentials, Source
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.prune import Policy
-from ..module_utils.engine.render import Renderer
 from ..module_utils.operations import cluster_view, report
 from ..module_utils.operations.plan import Plan
 
@@ -34,13 +32,16 @@ class ActionModule(Operation):
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
         """Render every tier, ask the server by dry run, print and write the plan."""
         namespace = args["namespace"]
-        folders = {role.name: role for role in roles.tier_roles(ROLES)}
-        templar = roles.with_defaults(self._templar, self._loader, folders.values())
+        folders = roles.tier_roles()
+        variables = roles.with_defaults(self._templar, self._loader, folders)
         credentials = Credentials(self._source, self._given, cluster, namespace, check=True, writes=True)
         try:
             # Every tier is rendered, chosen or not: what moved to another tier is not to be pruned.
-            loaded = {name: self._load(folders[name], templar, credentials, cluster, namespace) for name in folders}
-            chosen = self._chosen(args["tiers"])
+            loaded = {
+                role.name: roles.Source.of(role, variables).load(credentials.functions, namespace, cluster)
+                for role in folders
+            }
+            chosen = roles.chosen(args["tiers"], self.variables)
             policy = Policy(
                 frozenset(self._setting("platform_prune_data", [])),
                 most=bool(self._setting("platform_prune_most", False)),
@@ -82,33 +83,8 @@ class ActionModule(Operation):
             "plan": plan.data(),
         }
 
-    def _chosen(self, every: list[str]) -> list[str]:
-        """The tiers that --tags and --skip-tags leave, in the order of the run."""
-        tags = {str(tag) for tag in self._play_value("ansible_run_tags")}
-        skipped = {str(tag) for tag in self._play_value("ansible_skip_tags")}
-        named = [tier for tier in every if tier in tags] or every
-        return [tier for tier in named if tier not in skipped]
-
-    def _play_value(self, name: str) -> list[Any]:
-        value = self.variables.resolve(name) if self.variables.defined(name) else []
-        return list(value or [])
-
     def _setting(self, name: str, default: Any) -> Any:
         return self.variables.resolve(name) if self.variables.defined(name) else default
-
-    def _load(
-        self, role: Any, templar: Any, credentials: Credentials, cluster: Cluster, namespace: str
-    ) -> tiers.Manifests:
-        variables = roles.variables_of(templar, role, SHARED_ROLE)
-        return tiers.load(
-            Renderer([role / "templates", SHARED_ROLE / "templates"], Filters(), {"credential": credentials.get}),
-            roles.templates(role),
-            variables.resolve,
-            variables.defined,
-            [],
-            namespace,
-            tiers.namespaced_by(cluster),
-        )
 
     def _source(self) -> Source:
         return Source.of(self.variables.resolve("__platform_credentials"))

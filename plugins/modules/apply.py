@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: apply
-short_description: Makes a tier of a Kubernetes cluster what its manifests say
+short_description: Makes tiers of a Kubernetes cluster what their manifests say
 version_added: 0.1.0
 author:
   - The multi_agent.platform authors
@@ -33,8 +33,16 @@ options:
   tier:
     description:
       - Name of the set of objects that belong together. Only objects of this set are ever pruned.
+      - Exactly one of O(tier) and O(tiers) is to be given.
     type: str
-    required: true
+  tiers:
+    description:
+      - Tiers of this collection, each named as its role, in the order in which they are applied. They are what the
+        templates of these roles say, with the roles' defaults where the play says nothing else.
+      - All are rendered, and compared with the cluster, before the first is written. What they share is paid once.
+      - C(--tags) and C(--skip-tags) choose among them, so the task has to carry their names as tags.
+    type: list
+    elements: str
   namespace:
     description:
       - Namespace of the set, and of namespaced objects that name none. The variable C(platform_namespace) where it is
@@ -90,7 +98,8 @@ options:
         type: str
   credentials_write:
     description:
-      - Whether this tier writes the Secret of O(credentials), and so may generate.
+      - Whether this tier writes the Secret of O(credentials), and so may generate. With O(tiers) that is seen from what
+        they declare.
     type: bool
     default: false
   wait:
@@ -152,6 +161,11 @@ requirements:
 """
 
 EXAMPLES = r"""
+- name: Two tiers are as the inventory says
+  multi_agent.platform.apply:
+    tiers: [namespace, netpol]
+  tags: [namespace, netpol]
+
 - name: Services are ready (in a role; its templates folder says what the tier is)
   multi_agent.platform.apply:
     tier: services
@@ -182,17 +196,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-tier:
-  description: The tier.
-  returned: always
-  type: str
-  sample: services
 objects:
-  description: Every object of the tier, in the order in which they were applied.
+  description: Every object of the tiers, in the order in which they were applied.
   returned: when a cluster was contacted
   type: list
   elements: dict
   contains:
+    tier:
+      description: Name of its tier.
+      type: str
+      sample: services
     api_version:
       description: Group and version.
       type: str

@@ -12,6 +12,7 @@ from ..engine import gates
 from ..engine.applier import Outcome
 from ..engine.manifests import describe
 from ..engine.tier import Listener
+from ..operations import releases
 
 # A line about a wait at most this often.
 WAIT_LINE_SECONDS = 10.0
@@ -33,6 +34,10 @@ class Progress:
     def listener(self) -> Listener:
         """What the engine calls meanwhile."""
         return Listener(self.wrote, self.pruned, self.waits, self.say)
+
+    def change(self, failure: str) -> releases.Change:
+        """What happened, as a release records it."""
+        return releases.Change(self.changes, failure, self.migrations)
 
     def wrote(self, outcome: Outcome) -> None:
         if outcome.changed:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import conflicts, gates, immutable
-from .applyset import PART_OF, ApplySet, group_kinds
+from .applyset import PART_OF, ApplySet
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
 from .diff import clean
@@ -22,8 +22,8 @@ from .errors import ApiError, EngineError
 from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
-from .ownership import ours
 from .readiness import readiness
+from .snapshot import Snapshot, take
 from .transport import POOL_SIZE
 
 Object = dict[str, Any]
@@ -47,15 +47,6 @@ class Outcome:
         return self.action != UNCHANGED
 
 
-@dataclass
-class Snapshot:
-    """What the cluster has of a tier before the run."""
-
-    members: dict[Identity, Object] = field(default_factory=dict)
-    parent: Object | None = None
-    namespace_exists: bool = True
-
-
 class Failures(EngineError):
     """Several objects were refused; each line names one."""
 
@@ -74,6 +65,8 @@ class Applier:
     progress: Callable[[Outcome], None] = lambda _outcome: None
     # Called before the first write; true where it had to wait for another run.
     lock: Callable[[], bool] = lambda: False
+    # What is there, where the caller has looked already.
+    seen: Snapshot | None = None
     # Called with what is there before anything is written; may raise to stop the run.
     review: Callable[[Snapshot], None] = lambda _snapshot: None
     # Called with the gates of the tier before anything behind them is written; raises where one does not open.
@@ -87,12 +80,12 @@ class Applier:
         kinds = {(o["apiVersion"], o["kind"]): self.cluster.kinds.find(o["apiVersion"], o["kind"]) for o in objects}
         desired = [self._stamp(obj) for obj in objects]
         with ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="apply") as pool:
-            snapshot = self._snapshot(pool, desired, [kind for kind in kinds.values() if kind])
+            snapshot = self.seen or self._look(desired)
             self._check_namespace(snapshot, desired)
             todo = self._todo(desired, snapshot)
             if todo and snapshot.namespace_exists and not self.check and self.lock():
                 # Another run was at work until now: what it wrote counts.
-                snapshot = self._snapshot(pool, desired, [kind for kind in kinds.values() if kind])
+                snapshot = self._look(desired)
                 todo = self._todo(desired, snapshot)
             self.review(snapshot)
             written = self._waves(pool, todo, kinds, snapshot, desired)
@@ -172,56 +165,8 @@ class Applier:
         annotations[INPUT_HASH] = input_hash(stamped)
         return stamped
 
-    def _snapshot(self, pool: ThreadPoolExecutor, desired: list[Object], kinds: list[Kind]) -> Snapshot:
-        namespace = self.applyset.namespace
-        parents = self.cluster.kinds.find("v1", "ConfigMap")
-        namespaces = self.cluster.kinds.find("v1", "Namespace")
-        assert parents is not None  # noqa: S101 - from the built-in table
-        assert namespaces is not None  # noqa: S101
-        parent = pool.submit(self.cluster.find, parents, namespace, self.applyset.name)
-        exists = pool.submit(self._namespace_exists, namespaces)
-        found = {kind: pool.submit(self._members, kind, desired) for kind in kinds}
-        snapshot = Snapshot(parent=parent.result(), namespace_exists=exists.result())
-        # Kinds that only the last run had: what is left of them is no longer declared.
-        for group, name in group_kinds(snapshot.parent) - {(kind.group, kind.kind) for kind in kinds}:
-            kind = self.cluster.kinds.served(group, name)
-            if kind:
-                found[kind] = pool.submit(self._members, kind, desired)
-        for listed in found.values():
-            for obj in listed.result():
-                snapshot.members[identity(obj)] = obj
-        return snapshot
-
-    def _members(self, kind: Kind, desired: list[Object]) -> list[Object]:
-        namespaces = {self.applyset.namespace} | {
-            str(obj["metadata"]["namespace"])
-            for obj in desired
-            if kind.namespaced and obj["kind"] == kind.kind and obj["metadata"].get("namespace")
-        }
-        scopes = sorted(namespaces) if kind.namespaced else [None]
-        members = []
-        for scope in scopes:
-            for obj in self.cluster.list(kind, scope, labels=self.applyset.selector)[0]:
-                if _controlled(obj):
-                    continue
-                # Much of an object's size; only our own record is of use here.
-                obj["metadata"]["managedFields"] = ours(obj["metadata"].get("managedFields"))
-                members.append(obj)
-        return members
-
-    def _namespace_exists(self, namespaces: Kind) -> bool:
-        try:
-            namespace = self.cluster.find(namespaces, None, self.applyset.namespace)
-        except ApiError as error:
-            if error.status == 403:  # allowed to work in it, not to look at it
-                return True
-            raise
-        if namespace and namespace["metadata"].get("deletionTimestamp"):
-            raise EngineError(
-                f"Namespace {self.applyset.namespace} is being deleted.",
-                "Wait until it is gone (`kubectl get ns -w`), then run again.",
-            )
-        return namespace is not None
+    def _look(self, desired: list[Object]) -> Snapshot:
+        return take(self.cluster, self.applyset.namespace, {self.applyset: desired})[self.applyset]
 
     def _check_namespace(self, snapshot: Snapshot, desired: list[Object]) -> None:
         name = self.applyset.namespace
@@ -353,14 +298,6 @@ def _differs(desired: Object, live: Object | None) -> bool:
     if live is None or gates.has_failed(live):
         return True
     return not gates.workload_of(desired) and not unchanged(desired, live)
-
-
-def _controlled(obj: Object) -> bool:
-    """Whether a controller made ``obj`` for another object, whose labels it copied (EndpointSlices of a Service).
-
-    Such an object goes with its owner and is nobody else's to change or to prune.
-    """
-    return any(owner.get("controller") for owner in obj["metadata"].get("ownerReferences") or [])
 
 
 def clean_for_change(obj: Object, desired: Object) -> Object:

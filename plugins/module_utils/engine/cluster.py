@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .config import Connection, resolve
@@ -122,9 +122,17 @@ class Cluster:
             raise
 
     def list(
-        self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        shorten: Callable[[Object], None] = lambda _obj: None,
     ) -> tuple[list[Object], str]:
         """All objects that the selectors choose, and the resourceVersion to watch from. Read in pages.
+
+        ``shorten`` drops from an object what the caller does not need, before the next page is read.
 
         No resourceVersion is asked for, so the answer is never stale; the supported servers give it from their watch
         cache all the same (KEP-2340).
@@ -146,6 +154,7 @@ class Cluster:
             for item in page.get("items") or []:
                 # Items of a list carry neither; callers expect objects as GET gives them.
                 item["apiVersion"], item["kind"] = kind.api_version, kind.kind
+                shorten(item)
                 items.append(item)
             metadata = page.get("metadata") or {}
             token = metadata.get("continue")

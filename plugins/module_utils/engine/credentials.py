@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from .cluster import Cluster
 from .diff import MASK
 from .errors import EngineError
 from .kinds import BUILT_IN
+from .manifests import Identity
 
 SECRET = BUILT_IN["v1", "Secret"]
 CLAIM = BUILT_IN["v1", "PersistentVolumeClaim"]
@@ -32,6 +33,13 @@ LENGTH = 40
 # Shorter values are no secrets (preflight refuses them) and would cut words apart when masked.
 SHORTEST = 6
 _ALPHABET = string.ascii_letters + string.digits
+
+# In place of a run's functions, where only the names of objects are asked for.
+NO_VALUES: Mapping[str, Callable[..., str]] = {
+    "credential": str,
+    "standby": lambda _name: "",
+    "login": lambda _name, default: default,
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,11 @@ class Credentials:
     def given(self) -> Mapping[str, str]:
         return self.given_by(self.source.variable)
 
+    @property
+    def functions(self) -> dict[str, Callable[..., str]]:
+        """What templates may call."""
+        return {"credential": self.get, "standby": self.standby, "login": self.login}
+
     def get(self, name: str) -> str:
         """The value of credential ``name``.
 
@@ -124,6 +137,15 @@ class Credentials:
         if self.cluster is not None:
             return (self._look() or {}).get(name, "")
         return f"credential:{name}" if self.mirror and self.mirror._optional(name) else ""
+
+    def check_kept(self, declared: Iterable[Identity]) -> None:
+        """Refuse values that were made and would be lost, as none of the ``declared`` objects is their Secret."""
+        if self._made and not self.check and not any(self.lives_in(key) for key in declared):
+            raise self._not_yet(min(self._made))
+
+    def lives_in(self, key: Identity) -> bool:
+        """Whether ``key`` is the Secret of these credentials. Asked where none was used, it is not."""
+        return "source" in self.__dict__ and key == ("", "Secret", self.namespace, self.source.secret)
 
     def redact(self, text: str) -> str:
         """``text`` without any value of this run, in clear or in base64: for words of others (a server, a filter)."""
@@ -186,12 +208,15 @@ class Credentials:
                 f"Set {self.source.variable}.{name} (ansible-vault, or a lookup of an environment variable or file).",
             )
         if not self.writes and not self.check:
-            raise EngineError(
-                f"Secret {self.source.secret} in namespace {self.namespace} has no {name} yet.",
-                "Run the tier that writes it first: site.yml --tags namespace, or site.yml whole.",
-            )
+            raise self._not_yet(name)
         self._made[name] = f"{key.get('prefix', '')}{generated()}"
         return self._made[name]
+
+    def _not_yet(self, name: str) -> EngineError:
+        return EngineError(
+            f"Secret {self.source.secret} in namespace {self.namespace} has no {name} yet.",
+            "Run the tier that writes it first: site.yml --tags namespace, or site.yml whole.",
+        )
 
 
 def generated() -> str:

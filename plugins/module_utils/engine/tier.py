@@ -14,7 +14,7 @@ from typing import Any
 
 from . import diff, gates, manifests
 from . import prune as pruning
-from .applier import Applier, Outcome, Snapshot
+from .applier import Applier, Outcome
 from .applyset import ApplySet
 from .cluster import Cluster
 from .errors import EngineError, WaitFailed
@@ -22,9 +22,13 @@ from .kinds import BUILT_IN
 from .lease import TierLease
 from .manifests import Identity, identity
 from .render import Renderer, Resolve
+from .snapshot import Snapshot
 from .waiter import Waiter
 
 Object = dict[str, Any]
+
+ACTIONS = ("created", "configured", "recreated", "unchanged", "pruned", "kept")
+"""What happens to an object."""
 
 
 @dataclass
@@ -58,7 +62,7 @@ class Result:
 
     def counts(self) -> dict[str, int]:
         """How many objects were created, configured, recreated, unchanged, pruned, kept."""
-        counts = dict.fromkeys(("created", "configured", "recreated", "unchanged", "pruned", "kept"), 0)
+        counts = dict.fromkeys(ACTIONS, 0)
         for entry in self.objects():
             counts[entry["action"]] += 1
         return counts
@@ -153,10 +157,12 @@ def apply_tier(
     options: Options,
     listener: Listener,
     elsewhere: Callable[[], set[Identity]] = set,
+    seen: Snapshot | None = None,
 ) -> Result:
     """Apply, wait until ready, then prune what is no longer declared.
 
-    ``elsewhere`` gives what other tiers declare; it is called only when something would be pruned.
+    ``elsewhere`` gives what other tiers declare; it is called only when something would be pruned. ``seen``: what is
+    there, where the caller has looked (see ``snapshot``) and nothing was written since.
     Raises EngineError; what was applied by then stays, and the next run goes on from there.
     """
     lease = TierLease(cluster, applyset, options.lock_seconds, listener.say)
@@ -203,6 +209,7 @@ def apply_tier(
         sources=loaded.sources,
         progress=listener.on_object,
         lock=lock,
+        seen=seen,
         review=review,
         pass_gates=pass_gates,
     )

@@ -60,10 +60,12 @@ def tier_of(obj: Object, by_id: Mapping[str, str]) -> str:
     return by_id.get((obj["metadata"].get("labels") or {}).get(PART_OF, ""), "")
 
 
-def list_if_allowed(cluster: Cluster, kind: Kind, namespace: str | None, **selectors: str) -> list[Object]:
+def list_if_allowed(
+    cluster: Cluster, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = ""
+) -> list[Object]:
     """What is nice to know: nothing where the server does not serve the kind or this user may not see it."""
     try:
-        return cluster.list(kind, namespace, **selectors)[0]
+        return cluster.list(kind, namespace, labels=labels, fields=fields)[0]
     except ApiError as error:
         if error.status in {403, 404}:
             return []

@@ -1,0 +1,148 @@
+"""One run over one cluster: the tiers of a task, one after the other, from their templates to a ready platform."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible.utils.display import Display
+
+from ..engine import snapshot
+from ..engine import tier as tiers
+from ..engine.applyset import ApplySet
+from ..engine.cluster import Cluster
+from ..engine.credentials import Credentials
+from ..engine.errors import EngineError
+from ..engine.kinds import BUILT_IN
+from ..engine.manifests import Identity, identity
+from ..engine.snapshot import Snapshot
+from ..operations import releases
+from .progress import Progress
+from .roles import Source
+from .variables import Variables
+
+display = Display()
+
+
+@dataclass
+class Run:
+    """``sources``: the tiers in their order. ``make_credentials(cluster, mirror)`` makes what reads them; without a
+    cluster it gives their names for values. ``elsewhere(names)`` gives what the collection's other tiers declare.
+    """
+
+    sources: list[Source]
+    namespace: str
+    cluster: Cluster
+    options: tiers.Options
+    variables: Variables
+    make_credentials: Callable[[Cluster | None, Credentials | None], Credentials]
+    elsewhere: Callable[[set[str]], set[Identity]]
+    # Of every tier nothing is left.
+    absent: bool = False
+    credentials: Credentials = field(init=False)
+    _loaded: dict[str, tiers.Manifests] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.credentials = self.make_credentials(self.cluster, None)
+
+    def apply(self) -> dict[str, tiers.Result]:
+        """Tier -> what was done. All are rendered and looked at before the first is written.
+
+        Raises EngineError; what was applied by then stays.
+        """
+        self._load(self.sources)
+        seen = self._look()
+        results = {}
+        for number, source in enumerate(self.sources):
+            result = results[source.tier] = self._apply(source, seen.get(source.tier))
+            if result.changed and not self.options.check:
+                # What was seen is from before; writing and waiting may have taken minutes.
+                seen = {}
+                if self._wrote_credentials(result):
+                    # Another run may have written its own meanwhile: what is there now counts.
+                    self.credentials = self.make_credentials(self.cluster, None)
+                    self._load(self.sources[number + 1 :])
+        return results
+
+    def _load(self, sources: list[Source]) -> None:
+        for source in sources:
+            self._loaded[source.tier] = source.load(self.credentials.functions, self.namespace, self.cluster)
+        declared = {key for loaded in self._loaded.values() for key in loaded.sources}
+        self.credentials.check_kept(declared)
+
+    def _look(self) -> dict[str, Snapshot]:
+        desired = {ApplySet(tier, self.namespace): loaded.objects for tier, loaded in self._loaded.items()}
+        found = snapshot.take(self.cluster, self.namespace, desired)
+        return {applyset.tier: seen for applyset, seen in found.items()}
+
+    def _apply(self, source: Source, seen: Snapshot | None) -> tiers.Result:
+        progress = Progress(source.tier, self.options.check)
+        failure = ""
+        try:
+            result = tiers.apply_tier(
+                self.cluster,
+                ApplySet(source.tier, self.namespace),
+                self._loaded[source.tier],
+                self.options,
+                progress.listener(),
+                set if self.absent else lambda: self._others(source.tier),
+                seen,
+            )
+        except EngineError as error:
+            failure = self.credentials.redact(error.message)
+            raise
+        finally:
+            if progress.changes and not self.options.check:
+                with self.cluster.interruption.shielded():
+                    self._record(source, progress.change(failure))
+        for obj, reason in result.kept:
+            progress.kept(obj, reason)
+        return result
+
+    def _others(self, tier: str) -> set[Identity]:
+        """What other tiers declare: an object that moved to one of them is not to be deleted."""
+        here = {key for name, loaded in self._loaded.items() if name != tier for key in loaded.sources}
+        return here | self.elsewhere(set(self._loaded))
+
+    def _wrote_credentials(self, result: tiers.Result) -> bool:
+        return any(
+            outcome.changed and self.credentials.lives_in(identity(outcome.desired)) for outcome in result.outcomes
+        )
+
+    def _record(self, source: Source, change: releases.Change) -> None:
+        """Record what this run changed as a part of its release, failed or not. No failure of its own."""
+        from .release import context  # noqa: PLC0415 - a run without a change pays nothing
+
+        loaded = self._loaded[source.tier]
+        variables = self.variables
+        host = str(variables.resolve("inventory_hostname")) if variables.defined("inventory_hostname") else ""
+        try:
+            references: list[dict[str, Any]] = []
+            if any(obj["kind"] == "Secret" for obj in loaded.objects):
+                by_name = self.make_credentials(None, self.credentials)
+                references = source.load(by_name.functions, self.namespace, self.cluster).objects
+            ours = {key for key, origin in loaded.sources.items() if origin != "definition"} if source.ours else set()
+            objects = releases.by_reference(loaded.objects, references, lambda obj: identity(obj) in ours)
+            note = "teardown" if self.absent else ""
+            about = functools.partial(context, variables, self.cluster, host, note)
+            releases.record(self.cluster, self.namespace, source.tier, objects, change, about)
+        except EngineError as error:
+            if not self._gone():
+                display.warning(f"The release could not be recorded: {error.message}")
+
+    def _gone(self) -> bool:
+        """Whether the namespace went with this run: then there is nowhere to record anything."""
+        live = self.cluster.find(BUILT_IN["v1", "Namespace"], None, self.namespace)
+        return live is None or bool(live["metadata"].get("deletionTimestamp"))
+
+
+def write(sources: list[Source], credentials: Credentials, namespace: str, folder: Path) -> list[Path]:
+    """Write manifests to files instead of contacting a cluster; the files whose content changed."""
+    return [
+        file
+        for source in sources
+        for file in tiers.write(source.load(credentials.functions, namespace, None), folder, source.tier)
+    ]

@@ -1,0 +1,114 @@
+"""What the cluster has of tiers before a run: one LIST a kind, for all tiers of the run together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from .applyset import ID, PART_OF, ApplySet, group_kinds
+from .cluster import Cluster
+from .errors import ApiError, EngineError
+from .kinds import BUILT_IN, Kind
+from .manifests import Identity, identity
+from .ownership import ours
+
+Object = dict[str, Any]
+
+NAMESPACE = BUILT_IN["v1", "Namespace"]
+PARENT = BUILT_IN["v1", "ConfigMap"]
+
+# Questions asked at once. Each takes a connection of its own, and a TLS handshake costs both sides more than a LIST.
+_AT_ONCE = 6
+
+
+@dataclass
+class Snapshot:
+    """What the cluster has of one tier."""
+
+    members: dict[Identity, Object] = field(default_factory=dict)
+    parent: Object | None = None
+    namespace_exists: bool = True
+
+
+def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[Object]]) -> dict[ApplySet, Snapshot]:
+    """What is there of each set of ``namespace``; of kinds that it declares, and of those that its last run had.
+
+    Raises EngineError where the namespace is on its way out.
+    """
+    places: dict[Kind, set[str]] = {}
+    for obj in (obj for objects in desired.values() for obj in objects):
+        kind = cluster.kinds.find(obj["apiVersion"], obj["kind"])
+        if kind:
+            places.setdefault(kind, {namespace}).add(str(obj["metadata"].get("namespace") or namespace))
+    by_id = {applyset.id: applyset for applyset in desired}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
+        parents = pool.submit(_parents, cluster, namespace, by_id)
+        exists = pool.submit(_exists, cluster, namespace)
+
+        def ask(kind: Kind) -> list[Any]:
+            scopes = sorted(places[kind]) if kind.namespaced else [None]
+            return [pool.submit(_members, cluster, kind, scope, by_id) for scope in scopes]
+
+        found = [listed for kind in places for listed in ask(kind)]
+        result = {
+            applyset: Snapshot(parent=parents.result().get(applyset.id), namespace_exists=exists.result())
+            for applyset in desired
+        }
+        # Kinds that only the last run had: what is left of them is no longer declared.
+        asked = {(kind.group, kind.kind) for kind in places}
+        past = {group_kind for snapshot in result.values() for group_kind in group_kinds(snapshot.parent)}
+        for group, name in past - asked:
+            if kind := cluster.kinds.served(group, name):
+                places[kind] = {namespace}
+                found += ask(kind)
+        for obj in (obj for listed in found for obj in listed.result()):
+            result[by_id[obj["metadata"]["labels"][PART_OF]]].members[identity(obj)] = obj
+    return result
+
+
+def _parents(cluster: Cluster, namespace: str, ids: Mapping[str, ApplySet]) -> dict[str, Object | None]:
+    """Id -> parent. One that lost its label is still found by its name."""
+    found: dict[str, Object | None] = {}
+    for obj in cluster.list(PARENT, namespace, labels=_any_of(ID, ids))[0]:
+        found[obj["metadata"]["labels"][ID]] = obj
+    for key in ids.keys() - found:
+        found[key] = cluster.find(PARENT, namespace, ids[key].name)
+    return found
+
+
+def _members(cluster: Cluster, kind: Kind, scope: str | None, ids: Iterable[str]) -> list[Object]:
+    listed = cluster.list(kind, scope, labels=_any_of(PART_OF, ids), shorten=_shorten)[0]
+    return [obj for obj in listed if not _controlled(obj)]
+
+
+def _any_of(label: str, values: Iterable[str]) -> str:
+    return f"{label} in ({','.join(values)})"
+
+
+def _shorten(obj: Object) -> None:
+    """The record of fields is much of an object's size; only our own entry is of use here."""
+    obj["metadata"]["managedFields"] = ours(obj["metadata"].get("managedFields"))
+
+
+def _controlled(obj: Object) -> bool:
+    """Whether a controller made ``obj`` for another object, whose labels it copied (EndpointSlices of a Service).
+
+    Such an object goes with its owner and is nobody else's to change or to prune.
+    """
+    return any(owner.get("controller") for owner in obj["metadata"].get("ownerReferences") or [])
+
+
+def _exists(cluster: Cluster, name: str) -> bool:
+    try:
+        namespace = cluster.find(NAMESPACE, None, name)
+    except ApiError as error:
+        if error.status == 403:  # allowed to work in it, not to look at it
+            return True
+        raise
+    if namespace and namespace["metadata"].get("deletionTimestamp"):
+        raise EngineError(
+            f"Namespace {name} is being deleted.", "Wait until it is gone (`kubectl get ns -w`), then run again."
+        )
+    return namespace is not None
