@@ -146,6 +146,11 @@ options:
       - Folder to write the manifests to, instead of contacting a cluster. One file per object below a folder per tier;
         Secrets hold the names of credentials, never values.
     type: path
+  result_file:
+    description:
+      - File to add the result of this task to, as JSON, beside those of the other tiers and clusters of the same run. It
+        is written also where the task fails or is stopped. The variable C(platform_result_file) where it is left out.
+    type: path
 extends_documentation_fragment:
   - multi_agent.platform.connection
 attributes:
@@ -233,6 +238,13 @@ counts:
   returned: when a cluster was contacted
   type: dict
   sample: {created: 0, configured: 1, recreated: 0, unchanged: 41, pruned: 0, kept: 0}
+seconds:
+  description: >-
+    How long reading and writing (C(apply)), the wait (C(wait)) and pruning (C(prune)) took; steps that were not needed
+    are left out.
+  returned: when a cluster was contacted
+  type: dict
+  sample: {apply: 0.412, wait: 12.031}
 files:
   description: Files that were written or removed, with O(render_to).
   returned: with O(render_to)

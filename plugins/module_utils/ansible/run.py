@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class Run:
     elsewhere: Callable[[set[str]], set[Identity]]
     # Of every tier nothing is left.
     absent: bool = False
+    # Called with what was done to a tier, also where it failed: {tier, outcome, changed, seconds, ...}.
+    note: Callable[[dict[str, Any]], None] = lambda _entry: None
     credentials: Credentials = field(init=False)
     _loaded: dict[str, tiers.Manifests] = field(default_factory=dict)
 
@@ -79,8 +82,10 @@ class Run:
         return {applyset.tier: seen for applyset, seen in found.items()}
 
     def _apply(self, source: Source, seen: Snapshot | None) -> tiers.Result:
-        progress = Progress(source.tier, self.options.check)
-        failure = ""
+        began = time.monotonic()
+        play = self.variables.resolve("ansible_play_batch") if self.variables.defined("ansible_play_batch") else ()
+        progress = Progress(source.tier, self.options.check, alone=len(play) == 1)
+        failure: EngineError | None = None
         try:
             result = tiers.apply_tier(
                 self.cluster,
@@ -92,15 +97,36 @@ class Run:
                 seen,
             )
         except EngineError as error:
-            failure = self.credentials.redact(error.message)
+            failure = error
             raise
         finally:
+            progress.stops()
             if progress.changes and not self.options.check:
                 with self.cluster.interruption.shielded():
-                    self._record(source, progress.change(failure))
+                    message = self.credentials.redact(failure.message) if failure else ""
+                    self._record(source, progress.change(message))
+            if failure:
+                self._note_failure(source, progress, began, failure)
         for obj, reason in result.kept:
             progress.kept(obj, reason)
+        progress.ends(result.counts())
+        done = {"changed": result.changed, "objects": result.objects(), "counts": result.counts()}
+        self.note({"tier": source.tier, "outcome": "ok", **done, "seconds": _total(began, result.seconds)})
         return result
+
+    def _note_failure(self, source: Source, progress: Progress, began: float, failure: EngineError) -> None:
+        entry = {
+            "tier": source.tier,
+            "outcome": "stopped" if self.cluster.interruption.reason else "failed",
+            "changed": bool(progress.changes),
+            "message": self.credentials.redact(str(failure)),
+            "changes": progress.changes,
+            "seconds": _total(began, {}),
+        }
+        try:
+            self.note(entry)
+        except EngineError as error:
+            display.warning(str(error))
 
     def _others(self, tier: str) -> set[Identity]:
         """What other tiers declare: an object that moved to one of them is not to be deleted."""
@@ -137,6 +163,10 @@ class Run:
         """Whether the namespace went with this run: then there is nowhere to record anything."""
         live = self.cluster.find(BUILT_IN["v1", "Namespace"], None, self.namespace)
         return live is None or bool(live["metadata"].get("deletionTimestamp"))
+
+
+def _total(began: float, steps: Mapping[str, float]) -> dict[str, float]:
+    return {**steps, "total": round(time.monotonic() - began, 3)}
 
 
 def write(sources: list[Source], credentials: Credentials, namespace: str, folder: Path) -> list[Path]:

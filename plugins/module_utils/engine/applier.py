@@ -63,6 +63,8 @@ class Applier:
     force_conflicts: bool = False
     sources: Mapping[Identity, str] = field(default_factory=dict)
     progress: Callable[[Outcome], None] = lambda _outcome: None
+    # Called with how many objects are about to be written.
+    planned: Callable[[int], None] = lambda _total: None
     # Called before the first write; true where it had to wait for another run.
     lock: Callable[[], bool] = lambda: False
     # What is there, where the caller has looked already.
@@ -88,6 +90,7 @@ class Applier:
                 snapshot = self._look(desired)
                 todo = self._todo(desired, snapshot)
             self.review(snapshot)
+            self.planned(len(todo))
             written = self._waves(pool, todo, kinds, snapshot, desired)
         return [
             written.get(identity(obj)) or Outcome(obj, UNCHANGED, live, live)

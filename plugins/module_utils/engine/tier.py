@@ -7,7 +7,9 @@ Split so that each step can be called alone: ``load`` (templates to objects), ``
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,8 @@ class Result:
     # Members that were no longer declared and went, and those that stayed because they hold data, with the reason.
     pruned: list[Object] = field(default_factory=list)
     kept: list[tuple[Object, str]] = field(default_factory=list)
+    # How long reading and writing, the wait and pruning took.
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
@@ -148,6 +152,7 @@ class Listener:
     on_pruned: Callable[[Object], None] = lambda _obj: None
     on_wait: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None
     say: Callable[[str], None] = lambda _line: None
+    on_plan: Callable[[int], None] = lambda _total: None
 
 
 def apply_tier(
@@ -208,31 +213,43 @@ def apply_tier(
         force_conflicts=options.force_conflicts,
         sources=loaded.sources,
         progress=listener.on_object,
+        planned=listener.on_plan,
         lock=lock,
         seen=seen,
         review=review,
         pass_gates=pass_gates,
     )
+    seconds: dict[str, float] = {}
     try:
-        outcomes = applier.run(loaded.objects)
+        with _timed(seconds, "apply"):
+            outcomes = applier.run(loaded.objects)
         if options.wait_seconds and not options.check:
             waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait)
-            waiter.wait(o.after for o in outcomes if o.after)
+            with _timed(seconds, "wait"):
+                waiter.wait(o.after for o in outcomes if o.after)
         if plan.going:
-            if not options.check:
-                lock()
-            going += pruning.execute(
-                cluster,
-                plan.going,
-                check=options.check,
-                wait_seconds=options.wait_seconds,
-                progress=listener.on_pruned,
-            )
-            if not options.check:
-                _settle_parent(cluster, applyset, declared, plan.kept)
+            with _timed(seconds, "prune"):
+                if not options.check:
+                    lock()
+                going += pruning.execute(
+                    cluster,
+                    plan.going,
+                    check=options.check,
+                    wait_seconds=options.wait_seconds,
+                    progress=listener.on_pruned,
+                )
+                if not options.check:
+                    _settle_parent(cluster, applyset, declared, plan.kept)
     finally:
         lease.release()
-    return Result(outcomes, going, plan.kept)
+    return Result(outcomes, going, plan.kept, seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    seconds[what] = round(time.monotonic() - began, 3)
 
 
 def _settle_parent(

@@ -43,7 +43,7 @@ def _some(objects: list[Object], look: int) -> list[Object]:
 class Waiter:
     """Follows a set of objects until all are ready.
 
-    ``progress(done, total, waiting)`` is called at every change; ``waiting`` maps object names to what they wait for.
+    ``progress(done, total, waiting)`` is called twice a second; ``waiting`` maps object names to what they wait for.
     """
 
     def __init__(
@@ -86,7 +86,6 @@ class Waiter:
         deadline = time.monotonic() + self._timeout
         diagnosis = Diagnosis(self._cluster, log_lines=self._log_lines)
         next_look = time.monotonic() + DIAGNOSE_SECONDS
-        shown: dict[str, str] = {}
         looks = 0
         while True:
             with self._change:
@@ -94,9 +93,7 @@ class Waiter:
                 pending = self._pending()
                 waiting = {describe(self._live[key]): state.message for key, state in pending.items()}
                 objects = {key: self._live[key] for key in pending}
-            if waiting != shown:
-                shown = waiting
-                self._progress(len(self._state) - len(pending), len(self._state), waiting)
+            self._progress(len(self._state) - len(pending), len(self._state), waiting)
             if not pending:
                 return
             if self._cluster.interruption.told:
