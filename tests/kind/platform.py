@@ -118,6 +118,14 @@ class Platform:
         items = self.get("pods", f"--selector=app={app}")["items"]
         return [pod for pod in items if not pod["metadata"].get("deletionTimestamp")]
 
+    def images(self) -> dict[str, str]:
+        """The image of every part and store, by the catalogue's name."""
+        return {
+            workload["metadata"]["name"].removesuffix("-service"): container["image"]
+            for workload in self.get("deployments,statefulsets")["items"]
+            for container in workload["spec"]["template"]["spec"]["containers"][:1]
+        }
+
     def restarts(self) -> dict[str, int]:
         """How often containers of each pod were restarted."""
         return {

@@ -30,7 +30,7 @@ def left_behind(platform: Platform) -> list[str]:
 @pytest.fixture
 def world(platform: Platform) -> Iterator[None]:
     """The cloud's metadata service and a public address answer, as they do elsewhere: beside the nodes, by a route."""
-    python = platform.pods("gateway-service")[0]["spec"]["containers"][0]["image"]
+    python = platform.images()["gateway"]
     with beside(platform, "world", python, "world_server.py", "--cap-add=NET_ADMIN") as address:
         for node in nodes(platform):
             for outside in OUTSIDE:
