@@ -31,7 +31,7 @@ options:
       - By default the roles of the play, as far as C(--tags) and C(--skip-tags) choose them.
     type: list
     elements: str
-    choices: [namespace, netpol, datastores, nats, services, frontend, ingress]
+    choices: [namespace, netpol, datastores, nats, backup, services, frontend, ingress]
 extends_documentation_fragment:
   - multi_agent.platform.connection
 attributes:

@@ -28,6 +28,11 @@ TIERS: dict[str, dict[str, tuple[str, ...]]] = {
         "apps": ("statefulsets",),
         "policy": ("poddisruptionbudgets",),
     },
+    "backup": {
+        "": ("configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims", "podtemplates"),
+        "batch": ("cronjobs",),
+        "networking.k8s.io": ("networkpolicies",),
+    },
     "services": {
         "": ("secrets", "services", "serviceaccounts"),
         "apps": ("deployments",),
