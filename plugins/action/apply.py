@@ -16,7 +16,7 @@ from ansible import constants as C  # noqa: N812 - its name everywhere in Ansibl
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.ansible import roles, signals
+from ..module_utils.ansible import bytecode, roles, signals  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.roles import ROLES, SHARED_ROLE, Source

@@ -10,7 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.ansible import signals
+from ..module_utils.ansible import bytecode, signals  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.expressions import NotSimple, evaluate
 from ..module_utils.ansible.failure import Failure
