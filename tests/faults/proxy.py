@@ -128,13 +128,15 @@ class Schedule:
     """Which request meets which fault.
 
     ``requests`` goes by the number of the request; ``watches`` by the number of the watch among watches. ``kill`` is
-    called at request number ``kill_at``: before the server sees it, or after (``kill_phase``).
+    called at request number ``kill_at``: before the server sees it, or after (``kill_phase``). ``meanwhile`` is called
+    before request number ``meanwhile_at``, which is passed on afterwards.
     """
 
     requests: dict[int, Fault] = field(default_factory=dict)
     watches: dict[int, Fault] = field(default_factory=dict)
     kill_at: int = 0
     kill_phase: Phase = Phase.BEFORE
+    meanwhile_at: int = 0
 
     def __str__(self) -> str:
         parts = [f"request {number}: {fault}" for number, fault in sorted(self.requests.items())]
@@ -142,6 +144,10 @@ class Schedule:
         if self.kill_at:
             parts.append(f"request {self.kill_at}: killed ({self.kill_phase.value})")
         return "; ".join(parts) or "no fault"
+
+
+def _nothing() -> None:
+    pass
 
 
 class Proxy:
@@ -162,7 +168,8 @@ class Proxy:
             pem.flush()
             self.tls.load_cert_chain(pem.name)
         self.schedule = Schedule()
-        self.kill: Callable[[], None] = lambda: None
+        self.kill: Callable[[], None] = _nothing
+        self.meanwhile: Callable[[], None] = _nothing
         self.log: list[tuple[int, str, str, str]] = []
         self.stopped = False
         self._lock = threading.Lock()
@@ -183,10 +190,12 @@ class Proxy:
         self._accepting.join(5)
         self._listener.close()
 
-    def play(self, schedule: Schedule, kill: Callable[[], None] = lambda: None) -> None:
+    def play(
+        self, schedule: Schedule, kill: Callable[[], None] = _nothing, meanwhile: Callable[[], None] = _nothing
+    ) -> None:
         """Begin to count anew, under another schedule."""
         with self._lock:
-            self.schedule, self.kill, self.log = schedule, kill, []
+            self.schedule, self.kill, self.meanwhile, self.log = schedule, kill, meanwhile, []
             self._numbers, self._watches = itertools.count(1), itertools.count(1)
 
     def kubeconfig(self, file: Path) -> Path:
@@ -277,6 +286,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         number, fault = self.server.fault(self.command, self.path)
         schedule = self.server.schedule
+        if number == schedule.meanwhile_at:
+            self.server.meanwhile()
         killed = number == schedule.kill_at
         if killed and schedule.kill_phase is Phase.BEFORE:
             self.server.kill()

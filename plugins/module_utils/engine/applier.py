@@ -226,6 +226,8 @@ class Applier:
         if live is not None and gates.has_failed(live):
             action, after = self._recreate(kind, desired, live, self._what(desired))
             return Outcome(desired, action, live, after)
+        if live is not None and not self.force_conflicts:
+            conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired))
         action, after = self._apply(kind, desired)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import tier
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applyset import ApplySet
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluster import Cluster, connect
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.manifests import describe
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.manifests import Identity, describe
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.render import Renderer
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.retry import PATIENCE_SECONDS
 
@@ -49,8 +49,8 @@ class Engine:
     def connect(self) -> Cluster:
         return connect({"kubeconfig": str(self.kubeconfig), **self.options}, patience=self.patience)
 
-    def apply(self, objects: Iterable[Object], **how: Any) -> Run:
-        """Apply ``objects`` as the action would. ``how``: fields of ``tier.Options``."""
+    def apply(self, objects: Iterable[Object], elsewhere: Iterable[Identity] = (), **how: Any) -> Run:
+        """Apply ``objects`` as the action would. ``elsewhere``: what other tiers declare. ``how``: ``tier.Options``."""
         cluster = self.connect()
         requests = record(cluster)
         try:
@@ -64,7 +64,9 @@ class Engine:
                 tier.namespaced_by(cluster),
             )
             applyset, options = ApplySet(self.tier, self.namespace), tier.Options(**how)
-            return Run(tier.apply_tier(cluster, applyset, loaded, options, tier.Listener()), requests)
+            others = set(elsewhere)
+            result = tier.apply_tier(cluster, applyset, loaded, options, tier.Listener(), lambda: others)
+            return Run(result, requests)
         finally:
             cluster.close()
 

@@ -175,6 +175,33 @@ def test_replicas_of_an_autoscaler_are_left_alone(cluster: Cluster, engine: Engi
     assert live["spec"]["replicas"] == 3
 
 
+def test_an_autoscaler_at_work_is_left_alone(cluster: Cluster, engine: Engine) -> None:
+    """A real one: where there are fewer pods than its least it needs no metrics to act."""
+    autoscaler = make(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "web",
+        spec={
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "minReplicas": 3,
+            "maxReplicas": 5,
+        },
+    )
+    engine.apply([deployment(), autoscaler])
+    within = ("--namespace", engine.namespace)
+    cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
+    assert engine.apply([deployment(), autoscaler]).writes == []
+    changed = engine.apply([deployment(image="registry.example.test/app:2"), autoscaler])
+    assert changed.actions == {"Deployment web": "configured", "HorizontalPodAutoscaler web": "unchanged"}
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+    # Who declares the field all the same reads whose it is; nobody takes it from the other in turns.
+    whose = r"spec.replicas belongs to HorizontalPodAutoscaler web, which has set it to 3; the inventory declares 1"
+    for check in (True, False):
+        with pytest.raises(FieldConflict, match=whose):
+            engine.apply([deployment(replicas=1), autoscaler], check=check)
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+
+
 @pytest.mark.parametrize("tool", ["edit", "replace", "apply", "patch"])
 def test_what_kubectl_changed_is_taken_back(cluster: Cluster, engine: Engine, tool: str) -> None:
     wanted = [make("v1", "ConfigMap", "c", data={"a": "ours"})]

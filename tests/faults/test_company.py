@@ -1,0 +1,79 @@
+"""Others work on the same objects while a run is under way: nothing of theirs is lost, and the next run converges."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
+
+from tests.integration.conftest import Cluster
+
+from .proxy import Proxy, Schedule
+from .scenario import run
+from .test_schedules import check, place
+
+__all__ = ["place"]
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.45, 0.6, 0.75, 0.9])
+def test_kubectl_in_the_middle_of_a_run(cluster: Cluster, proxy: Proxy, through: Path, place: str, part: float) -> None:
+    """`kubectl scale`, an edit of what we declare and one of what we do not, when ``part`` of the requests are done."""
+    within = ("--namespace", place)
+    run(through, place, 0)
+    proxy.play(Schedule())
+    run(through, place, 1)
+    moment = 1 + int(part * len(proxy.log))
+    cluster.kubectl(*within, "scale", "deployment/one", "--replicas=1")
+
+    def work() -> None:
+        cluster.kubectl(*within, "scale", "deployment/one", "--replicas=2")
+        edit = '{"data":{"version":"edited"}}'
+        cluster.kubectl(*within, "patch", "configmap", "common", "--field-manager=kubectl-edit", "--patch", edit)
+        cluster.kubectl(*within, "annotate", "--overwrite", "service", "one", "example.test/note=theirs")
+
+    proxy.play(Schedule(meanwhile_at=moment), meanwhile=work)
+    run(through, place, 0)
+    assert len(proxy.log) >= moment
+    proxy.play(Schedule())
+    run(through, place, 0)
+    check(cluster, place, 0)
+    assert cluster.get(*within, "deployment", "one")["spec"]["replicas"] == 2
+    assert cluster.get(*within, "service", "one")["metadata"]["annotations"]["example.test/note"] == "theirs"
+    assert run(through, place, 0).writes == []
+
+
+@pytest.mark.parametrize("wait", [30, 0])
+def test_two_runs_of_different_inventories(cluster: Cluster, through: Path, place: str, wait: float) -> None:
+    """One after the other where they wait; else the second stops and says who is at work, and has written nothing."""
+    run(through, place, 0)
+
+    def bring(number: int) -> str:
+        try:
+            run(through, place, number, lock_seconds=wait)
+        except EngineError as error:
+            return error.message
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(bring, [1, 1]))
+    assert all(not text or "Another run works on tier" in text for text in said)
+    assert not all(said)
+    assert wait == 0 or not any(said)
+    check(cluster, place, 1)
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(bring, [0, 1]))
+    last = next(number for number in (0, 1) if _holds(cluster, place, number))
+    assert wait == 0 or not any(said)
+    assert run(through, place, last).writes == []
+
+
+def _holds(cluster: Cluster, namespace: str, number: int) -> bool:
+    try:
+        check(cluster, namespace, number)
+    except AssertionError:
+        return False
+    return True

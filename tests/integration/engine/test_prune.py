@@ -1,0 +1,144 @@
+"""What left the inventory leaves the cluster: the twelve steps of kubernetes.core, for prune; what it never touches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.manifests import identity
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.prune import Policy
+
+from ..conftest import Cluster
+from .objects import make, selector
+from .support import Engine, Object
+
+pytestmark = pytest.mark.cluster
+
+STAYS = [make("v1", "ConfigMap", f"stays-{number}") for number in range(4)]
+GOES = [
+    make("v1", "ConfigMap", "goes"),
+    make("v1", "Service", "goes", spec={"selector": {"app": "x"}, "ports": [{"port": 80}]}),
+    make(
+        "apps/v1",
+        "Deployment",
+        "goes",
+        spec={
+            "selector": selector("goes"),
+            "template": {
+                "metadata": {"labels": {"app": "goes"}},
+                "spec": {"containers": [{"name": "m", "image": "x"}]},
+            },
+        },
+    ),
+]
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+DATA = [
+    make("v1", "PersistentVolumeClaim", "data", spec=CLAIM),
+    make(
+        "apps/v1",
+        "StatefulSet",
+        "store",
+        spec={
+            "selector": selector("store"),
+            "serviceName": "store",
+            "template": {
+                "metadata": {"labels": {"app": "store"}},
+                "spec": {"containers": [{"name": "m", "image": "x"}]},
+            },
+            "volumeClaimTemplates": [{"metadata": {"name": "volume"}, "spec": CLAIM}],
+        },
+    ),
+    make("v1", "Secret", "kept") | {"metadata": {"name": "kept", "annotations": {"multi-agent.platform/keep": "true"}}},
+]
+NAMED = Policy(frozenset({"PersistentVolumeClaim/data", "StatefulSet/store", "Secret/kept"}))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the six that are made in check mode and for real. ``expected``: how many objects had which action."""
+
+    name: str
+    declared: list[Object]
+    expected: dict[str, int]
+    policy: Policy = field(default_factory=Policy)
+
+
+STEPS = [
+    Step("prune", [*STAYS, *DATA], {"unchanged": 7, "pruned": 3}),
+    Step("prune again", [*STAYS, *DATA], {"unchanged": 7}),
+    Step("undeclare data", STAYS, {"unchanged": 4, "kept": 3}),
+    Step("undeclare data again", STAYS, {"unchanged": 4, "kept": 3}),
+    Step("name the data", STAYS, {"unchanged": 4, "pruned": 3}, NAMED),
+    Step("name the data again", STAYS, {"unchanged": 4}, NAMED),
+]
+
+
+def live(cluster: Cluster, namespace: str) -> set[tuple[str, str]]:
+    kinds = "configmaps,services,deployments,statefulsets,persistentvolumeclaims,secrets"
+    items = cluster.get("--namespace", namespace, "--selector=applyset.kubernetes.io/part-of", kinds)["items"]
+    return {(item["kind"], item["metadata"]["name"]) for item in items if not item["metadata"].get("deletionTimestamp")}
+
+
+def test_twelve_steps(cluster: Cluster, engine: Engine) -> None:
+    engine.apply([*STAYS, *GOES, *DATA])
+    for step in STEPS:
+        before = live(cluster, engine.namespace)
+        planned = engine.apply(step.declared, check=True, policy=step.policy)
+        assert live(cluster, engine.namespace) == before, f"{step.name}: check mode wrote something"
+        real = engine.apply(step.declared, policy=step.policy, wait_seconds=60)
+        for mode, run in (("check", planned), ("real", real)):
+            counts = {action: number for action, number in run.result.counts().items() if number}
+            assert counts == step.expected, f"{step.name}, {mode}"
+            assert run.result.changed == ("pruned" in step.expected), f"{step.name}, {mode}"
+        assert planned.result.objects() == real.result.objects(), step.name
+        assert len(planned.result.diffs()) == step.expected.get("pruned", 0)
+        gone = {(obj["kind"], obj["metadata"]["name"]) for obj in real.result.pruned}
+        assert live(cluster, engine.namespace) == before - gone, step.name
+    # The claim of a StatefulSet is nobody's to prune.
+    assert cluster.kubectl("--namespace", engine.namespace, "get", "pvc", "--output=name").split() == [
+        "persistentvolumeclaim/volume-store-0"
+    ]
+
+
+def test_most_of_a_tier_goes_only_on_request(cluster: Cluster, engine: Engine) -> None:
+    engine.apply([*STAYS, *GOES])
+    before = live(cluster, engine.namespace)
+    for check in (True, False):
+        with pytest.raises(EngineError, match=r"4 of 7 objects of this tier are no longer declared") as caught:
+            engine.apply(GOES, check=check)
+        assert "platform_prune_most" in caught.value.remedy
+        assert live(cluster, engine.namespace) == before
+    assert engine.apply(GOES, policy=Policy(most=True)).result.counts()["pruned"] == 4
+
+
+@pytest.mark.parametrize("first", ["new", "old"])
+def test_an_object_that_moves_to_another_tier_is_not_deleted(cluster: Cluster, engine: Engine, first: str) -> None:
+    """Whichever of the two tiers is applied first."""
+    old, new = engine, Engine(engine.kubeconfig, engine.namespace, "other")
+    moves = GOES[0]
+    old.apply([*STAYS, moves])
+    uid = cluster.get("--namespace", engine.namespace, "configmap", "goes")["metadata"]["uid"]
+    elsewhere = {identity(moves | {"metadata": {**moves["metadata"], "namespace": engine.namespace}})}
+    runs: list[Any] = [lambda: old.apply(STAYS, elsewhere=elsewhere), lambda: new.apply([moves])]
+    for run in runs if first == "old" else reversed(runs):
+        assert run().result.pruned == []
+    now = cluster.get("--namespace", engine.namespace, "configmap", "goes")["metadata"]
+    assert now["uid"] == uid
+    assert old.apply(STAYS).writes == []
+    assert new.apply([moves]).writes == []
+
+
+def test_what_is_not_ours_is_never_pruned(cluster: Cluster, engine: Engine) -> None:
+    """Not what bears no label of the tier, whatever its name, and not a namesake that somebody made meanwhile."""
+    engine.apply([*STAYS, *GOES])
+    within = ("--namespace", engine.namespace)
+    cluster.kubectl(*within, "create", "configmap", "stranger")
+    cluster.kubectl(*within, "delete", "configmap", "goes")
+    cluster.kubectl(*within, "create", "configmap", "goes")
+    run = engine.apply(STAYS)
+    assert {obj["kind"] for obj in run.result.pruned} == {"Service", "Deployment"}
+    names = cluster.kubectl(*within, "get", "configmaps", "--output=name")
+    assert "configmap/stranger" in names
+    assert "configmap/goes" in names
