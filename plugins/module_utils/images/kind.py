@@ -1,20 +1,21 @@
-"""Images into the nodes of a kind cluster: what `kind load` does, but only where it is lacking, and all nodes at once.
-
-`kind load` asks each node for the image by its id, one image after the other, and saves it to a file before it begins.
-"""
+"""Images into the nodes of a kind cluster, side by side, and of each only the layers that a node lacks."""
 
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from ..engine.errors import EngineError
+from . import archive
 from .programs import ask, missing
 
 # On the node's image: the id of the engine's image that it came from.
 ID_LABEL = "multi-agent.platform/image-id"
-_CTR = ("ctr", "--namespace=k8s.io", "images")
+_CTR = ("ctr", "--namespace=k8s.io")
+_ROOM = "Is there room? docker system df"
 
 
 def nodes(cluster: str) -> list[str]:
@@ -32,42 +33,67 @@ def nodes(cluster: str) -> list[str]:
 def load(on: Iterable[str], images: Mapping[str, str]) -> bool:
     """Nodes have the images (reference -> id in the engine). Whether one lacked any. Raises EngineError."""
     with ThreadPoolExecutor(8) as pool:
-        return any(list(pool.map(lambda node: _into(node, images), on)))
+        lacking = dict(zip(on, pool.map(lambda node: _lacking(node, images), on), strict=True))
+        wanted = sorted({reference for references in lacking.values() for reference in references})
+        if not wanted:
+            return False
+        with tempfile.TemporaryDirectory(prefix="multi-agent-images.") as folder:
+            file = Path(folder) / "images.tar"
+            done = ask(["docker", "save", "--output", str(file), *wanted])
+            if done.returncode != 0:
+                raise EngineError(f"{', '.join(wanted)} could not be saved: {done.stderr.strip()}", _ROOM)
+            saved = archive.read(file, {reference: _full(reference) for reference in wanted})
+            list(pool.map(lambda node: _into(node, saved, lacking[node]), [node for node in lacking if lacking[node]]))
+    return True
 
 
-def _into(node: str, images: Mapping[str, str]) -> bool:
-    listed = ask(["docker", "exec", node, *_CTR, "ls"])
+def _lacking(node: str, images: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``images`` that a node does not have, or has from another image of the engine."""
+    listed = ask(["docker", "exec", node, *_CTR, "images", "ls"])
     if listed.returncode != 0:
         raise EngineError(f"Node {node} does not answer: {listed.stderr.strip()}.", "docker ps; kind get clusters")
     # One line an image, labels last: reference ... name=value,name=value
     there = {line.split()[0]: line for line in listed.stdout.splitlines() if line.strip()}
-    for identity in dict.fromkeys(images.values()):
-        wanted = [reference for reference, image in images.items() if image == identity]
-        if all(f"{ID_LABEL}={identity}" in there.get(_full(reference), "") for reference in wanted):
-            images = {reference: image for reference, image in images.items() if image != identity}
-    for identity in dict.fromkeys(images.values()):
-        _import(node, identity, [reference for reference, image in images.items() if image == identity])
-    return bool(images)
+    return {
+        reference: identity
+        for reference, identity in images.items()
+        if f"{ID_LABEL}={identity}" not in there.get(_full(reference), "")
+    }
 
 
-def _import(node: str, identity: str, references: list[str]) -> None:
-    """From the engine into the node, without a file between them."""
-    command = ["docker", "exec", "--interactive", node, *_CTR, "import", "--all-platforms", "--snapshotter=overlayfs"]
+def _into(node: str, saved: archive.Saved, images: Mapping[str, str]) -> None:
+    has = set(ask(["docker", "exec", node, *_CTR, "content", "ls", "--quiet"]).stdout.split())
+    fault = _import(node, saved, has)
+    if fault and has:
+        fault = _import(node, saved, set())
+    if fault:
+        raise EngineError(f"{', '.join(sorted(images))} could not be loaded into node {node}:\n{fault}", _ROOM)
+    for reference, identity in images.items():
+        ask(["docker", "exec", node, *_CTR, "images", "label", _full(reference), f"{ID_LABEL}={identity}"])
+
+
+def _import(node: str, saved: archive.Saved, without: set[str]) -> str:
+    """Why it failed; empty where it did not."""
+    command = ["docker", "exec", "--interactive", node, *_CTR, "images", "import", "--all-platforms"]
     try:
-        with subprocess.Popen(
-            ["docker", "save", *references], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as saving:
-            done = subprocess.run(
-                [*command, f"--label={ID_LABEL}={identity}", "-"], stdin=saving.stdout, capture_output=True, check=False
-            )
-            fault = saving.stderr.read() if saving.stderr else b""
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(
+                [*command, "--snapshotter=overlayfs", "-"], stdin=subprocess.PIPE, stdout=said, stderr=said
+            ) as running,
+        ):
+            try:
+                if running.stdin is not None:
+                    saved.write(running.stdin, without)
+                    running.stdin.close()
+            except BrokenPipeError:
+                pass  # it has ended, and says why
+            if running.wait() == 0:
+                return ""
+            said.seek(0)
+            return said.read().decode("utf-8", "replace").strip() or f"exit code {running.returncode}"
     except FileNotFoundError:
         raise missing("docker") from None
-    if saving.returncode != 0 or done.returncode != 0:
-        why = (fault + done.stderr).decode("utf-8", "replace").strip()
-        raise EngineError(
-            f"{', '.join(references)} could not be loaded into node {node}:\n{why}", "Is there room? docker system df"
-        )
 
 
 def _full(reference: str) -> str:

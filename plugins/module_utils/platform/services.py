@@ -218,7 +218,7 @@ def _build(reader: Reader) -> dict[str, Any]:
 
 def _sync(reader: Reader) -> dict[str, Any]:
     """What `make dev` may copy into running pods: folder of the sources to folder in the container."""
-    if not reader.has("sync"):
+    if reader.raw("sync", {}) == {}:
         return {}
     sync = reader.nested("sync", SYNC)
     paths = sync.raw("paths", {})
