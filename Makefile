@@ -28,7 +28,7 @@ comma := ,
 export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster up images run debug dev deploy plan render status check-health doctor drift releases rollback logs events top \
+.PHONY: help setup cluster up images run debug dev deploy plan render status check-health doctor drift releases rollback rotate logs events top \
     port-forward shell restart expand-storage scale teardown verify test test-kind faults bench profile lint docs down clean
 
 help: ## Show this
@@ -92,6 +92,9 @@ releases: setup ## List releases; N=3 shows one, DIFF=3 or DIFF=2,3 compares
 
 rollback: setup ## Bring the release before the last back, or TO=3
 	@$(screen) playbooks/rollback.yml $(call extra,rollback_to,$(TO)) $(ARGS)
+
+rotate: setup ## New values for WHAT=postgres,superuser,nats,jwt,qdrant,ai; no request fails
+	@$(playbook) playbooks/rotate.yml $(call extra,rotate,$(WHAT)) $(ARGS)
 
 logs: setup ## Show logs; S=agent FOLLOW=1 SINCE=10m TAIL=500 PREVIOUS=1
 	@$(screen) playbooks/logs.yml $(call extra,part,$(S)) $(call extra,follow,$(FOLLOW)) $(call extra,since,$(SINCE)) \

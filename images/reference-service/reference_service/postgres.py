@@ -16,6 +16,24 @@ RETENTION = "7 days"
 _PRUNE_EVERY = 500  # inserts
 
 
+def parameters(settings: Settings) -> dict[str, Any]:
+    """How to connect, with the credentials of this moment. Raises CredentialError."""
+    return {
+        "host": settings.postgres_host,
+        "port": settings.postgres_port,
+        "dbname": settings.postgres_database,
+        "user": settings.credentials.require("POSTGRES_USER"),
+        "password": settings.credentials.require("POSTGRES_PASSWORD"),
+        "application_name": settings.name,
+        "autocommit": True,
+        "connect_timeout": 2,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,  # milliseconds
+    }
+
+
 class Postgres(Dependency):
     """A small pool: at the maximum of every autoscaler 70 pods share the server's 100 connections."""
 
@@ -31,22 +49,7 @@ class Postgres(Dependency):
 
     def _parameters(self) -> dict[str, Any]:
         """Asked for at each new connection, so that a rotated password is used from the next one on."""
-        settings = self._settings
-        return {
-            "host": settings.postgres_host,
-            "port": settings.postgres_port,
-            "dbname": settings.postgres_database,
-            "user": settings.credentials.require("POSTGRES_USER"),
-            "password": settings.credentials.require("POSTGRES_PASSWORD"),
-            "application_name": settings.name,
-            "autocommit": True,
-            "connect_timeout": 2,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,  # milliseconds
-            "options": "-c statement_timeout=5000",
-        }
+        return parameters(self._settings) | {"options": "-c statement_timeout=5000"}
 
     async def check(self) -> None:
         """Answers, and holds the table."""

@@ -21,6 +21,7 @@ from ..engine.kinds import BUILT_IN
 from ..engine.manifests import Identity, identity
 from ..engine.snapshot import Snapshot
 from ..operations import releases
+from ..operations.execute import executor
 from .progress import Progress
 from .roles import Source
 from .variables import Variables
@@ -95,6 +96,7 @@ class Run:
                 progress.listener(),
                 set if self.absent else lambda: self._others(source.tier),
                 seen,
+                executor(self.cluster),
             )
         except EngineError as error:
             failure = error

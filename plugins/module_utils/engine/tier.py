@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import diff, gates, manifests
+from . import diff, gates, manifests, reload
 from . import prune as pruning
 from .applier import Applier, Outcome
 from .applyset import ApplySet
@@ -51,10 +51,12 @@ class Result:
     kept: list[tuple[Object, str]] = field(default_factory=list)
     # How long reading and writing, the wait and pruning took.
     seconds: dict[str, float] = field(default_factory=dict)
+    # Workloads whose servers took up a Secret that they had not taken up yet.
+    reloaded: list[Object] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        return bool(self.pruned) or any(outcome.changed for outcome in self.outcomes)
+        return bool(self.pruned or self.reloaded) or any(outcome.changed for outcome in self.outcomes)
 
     def objects(self) -> list[dict[str, str]]:
         """One entry per object: api_version, kind, namespace, name, action."""
@@ -163,11 +165,13 @@ def apply_tier(
     listener: Listener,
     elsewhere: Callable[[], set[Identity]] = set,
     seen: Snapshot | None = None,
+    execute: reload.Execute = reload.no_command,
 ) -> Result:
-    """Apply, wait until ready, then prune what is no longer declared.
+    """Apply, wait until ready, let servers take up their Secrets, then prune what is no longer declared.
 
     ``elsewhere`` gives what other tiers declare; it is called only when something would be pruned. ``seen``: what is
-    there, where the caller has looked (see ``snapshot``) and nothing was written since.
+    there, where the caller has looked (see ``snapshot``) and nothing was written since. ``execute`` runs a command in a
+    pod.
     Raises EngineError; what was applied by then stays, and the next run goes on from there.
     """
     lease = TierLease(cluster, applyset, options.lock_seconds, listener.say)
@@ -227,6 +231,12 @@ def apply_tier(
             waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait)
             with _timed(seconds, "wait"):
                 waiter.wait(o.after for o in outcomes if o.after)
+        due = [] if options.check else reload.due(outcomes)
+        if due:
+            lock()
+            taken = [reload.take_up(cluster, work, execute, listener.say) for work in due]
+            if options.wait_seconds:
+                Waiter(cluster, applyset, options.wait_seconds, listener.on_wait).wait(obj for obj in taken if obj)
         if plan.going:
             with _timed(seconds, "prune"):
                 if not options.check:
@@ -242,7 +252,7 @@ def apply_tier(
                     _settle_parent(cluster, applyset, declared, plan.kept)
     finally:
         lease.release()
-    return Result(outcomes, going, plan.kept, seconds)
+    return Result(outcomes, going, plan.kept, seconds, [work.workload for work in due if not work.new])
 
 
 @contextmanager

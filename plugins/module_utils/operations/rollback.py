@@ -17,6 +17,7 @@ from ..engine.errors import EngineError
 from ..engine.manifests import Identity, describe, identity
 from . import releases
 from .cluster_view import SECRET
+from .execute import executor
 
 Object = dict[str, Any]
 
@@ -124,4 +125,5 @@ def apply(
     loaded = tiers.Manifests(objects, {identity(obj): f"release {rollback.release.number}" for obj in objects})
     # Secrets that could not be completed are declared too: those that are there stay.
     kept = {key for keys in rollback.identities.values() for key in keys}
-    return tiers.apply_tier(cluster, ApplySet(tier, namespace), loaded, options, listener, lambda: kept)
+    applyset, execute = ApplySet(tier, namespace), executor(cluster)
+    return tiers.apply_tier(cluster, applyset, loaded, options, listener, lambda: kept, execute=execute)

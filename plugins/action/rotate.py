@@ -1,0 +1,105 @@
+"""Controller side of ``multi_agent.platform.rotate``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+from ..module_utils.ansible.operation import Operation
+from ..module_utils.engine.cluster import Cluster
+from ..module_utils.engine.credentials import PREVIOUS
+from ..module_utils.engine.errors import EngineError
+from ..module_utils.operations import rotation
+from ..module_utils.operations.cluster_view import DEPLOYMENT, POD, read
+
+# How often pods are looked at, and what the kubelet may need beyond a pod's own grace.
+POLL_SECONDS = 2.0
+SLACK_SECONDS = 60.0
+# Of what a part was given, at its pods (roles/platform/templates/part.j2).
+CHECKSUM = "multi-agent.platform/credentials-checksum"
+
+
+class ActionModule(Operation):
+    """One step of a rotation; playbooks/rotate.yml has them all in their order."""
+
+    ENDS_IN_ORDER = True
+    SPEC: ClassVar[dict[str, Any]] = {
+        "what": {"type": "list", "elements": "str", "default": []},
+        "step": {"type": "str", "required": True, "choices": ["prepare", "switch", "drain", "retire"]},
+        "overlap": {"type": "int", "default": 0},
+    }
+
+    def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
+        """Do the step; nothing where it has been done."""
+        namespace = args["namespace"]
+        chosen = rotation.choose(args["what"], self._catalogue())
+        self._refuse_foreign()
+        live, version = rotation.read(cluster, namespace, self.secret())
+        if args["step"] == "drain":
+            return self._drain(cluster, namespace, chosen, live, args["overlap"])
+        if args["step"] == "prepare":
+            step = rotation.prepare(chosen, live, self._given())
+        else:
+            step = {"switch": rotation.switch, "retire": rotation.retire}[args["step"]](chosen, live)
+        if step.data and not self._task.check_mode:
+            rotation.write(cluster, namespace, self.secret(), step, version)
+        if step.lines:
+            self.say(f"  {line}{' (would be done)' if self._task.check_mode else ''}" for line in step.lines)
+        return {"changed": bool(step.data), "credentials": [credential.name for credential in chosen]}
+
+    def _refuse_foreign(self) -> None:
+        if name := self.variables.resolve("platform_existing_secret"):
+            raise EngineError(
+                f"platform_existing_secret names {name}, which is yours and is only read. Nothing was changed.",
+                f"{rotation.PAGE} says which keys to set in it, and when to run site.yml in between.",
+            )
+
+    def _given(self) -> dict[str, str]:
+        # Read by name, so that no value is an argument of the task.
+        given = self.variables.resolve("platform_credentials") or {}
+        return {name: str(value) for name, value in given.items() if value not in (None, "")}
+
+    def _drain(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        chosen: list[rotation.Credential],
+        live: dict[str, str],
+        overlap: int,
+    ) -> dict[str, Any]:
+        """Wait for the last pod that has the former values, also those that are finishing their work."""
+        if self._task.check_mode or not any(f"{c.name}{PREVIOUS}" in live for c in chosen):
+            return {"changed": False, "credentials": []}
+        grace = max(part["termination_grace_period_seconds"] for part in self._catalogue()["parts"])
+        deadline = time.monotonic() + grace + SLACK_SECONDS
+        while leaving := _leaving(cluster, namespace):
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"Pods with the former values do not end: {', '.join(leaving)}. Both values are still accepted.",
+                    "See why (kubectl describe pod), then run this again; it goes on from here.",
+                )
+            cluster.interruption.sleep(POLL_SECONDS)
+        if overlap and any(credential.name == "jwt_secret" for credential in chosen):
+            self.say(f"  jwt_secret: tokens signed with the former value are accepted for another {overlap} s")
+            cluster.interruption.sleep(overlap)
+        return {"changed": False, "credentials": []}
+
+    def _catalogue(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.variables.resolve("__platform_catalogue")
+        return found
+
+
+def _leaving(cluster: Cluster, namespace: str) -> list[str]:
+    """Names of pods that were made with other credentials than their Deployment has now, or are about to end."""
+    found = read(cluster, namespace, (DEPLOYMENT, POD))
+    current = {d["metadata"]["name"]: _checksum(d["spec"]["template"]) for d in found["Deployment"]}
+    return [
+        pod["metadata"]["name"]
+        for pod in found["Pod"]
+        if pod["metadata"].get("deletionTimestamp")
+        or _checksum(pod) != current.get(pod["metadata"]["labels"].get("app", ""), _checksum(pod))
+    ]
+
+
+def _checksum(obj: dict[str, Any]) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(CHECKSUM, ""))

@@ -1,0 +1,164 @@
+"""Rotating credentials: the values of the Secret that all others are rendered from, changed in steps that overlap.
+
+A credential ``c`` goes through: c alone; c and ``c_next`` (both are accepted, parts use c); c, which is the new value,
+and ``c_previous`` (both are accepted, parts use c); c alone. After each step the tiers are applied, which render what
+the Secret holds: a run of site.yml in between leaves a rotation where it is, and one that was interrupted goes on.
+Passwords of database roles and NATS users come with a login name, ``<store>_user_<part>``, which changes with them: a
+server knows one password a login.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..engine.cluster import FIELD_MANAGER, Cluster
+from ..engine.credentials import NEXT, PREVIOUS, generated
+from ..engine.errors import ApiError, EngineError
+from .cluster_view import SECRET
+
+Object = dict[str, Any]
+
+# What can be rotated: names of the kinds, as users give them.
+WHAT = ("postgres", "superuser", "nats", "jwt", "qdrant", "ai")
+PAGE = "docs/operations/rotation.md"
+_ONE = {"superuser": "postgres_password", "jwt": "jwt_secret", "qdrant": "qdrant_api_key"}
+_MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One that is rotated: its name, the part whose login it is (or none), and whether somebody else issues it."""
+
+    name: str
+    store: str = ""
+    part: str = ""
+    external: bool = False
+
+    @property
+    def login(self) -> str:
+        """Key of the login name that changes with it; empty where there is none."""
+        return f"{self.store}_user_{self.part}" if self.store else ""
+
+
+@dataclass
+class Step:
+    """What one step changes: key -> new value, None where it goes; and lines about it, without any value."""
+
+    data: dict[str, str | None] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+
+def choose(what: Iterable[str], catalogue: Mapping[str, Any]) -> list[Credential]:
+    """The credentials that are meant, by name. Raises EngineError where nothing or something unknown is."""
+    wanted = list(dict.fromkeys(what))
+    unknown = [word for word in wanted if word not in WHAT]
+    if unknown or not wanted:
+        named = f"{', '.join(unknown)}: cannot be rotated." if unknown else "Nothing to rotate is named."
+        raise EngineError(named, f"Name one or more of {', '.join(WHAT)}: make rotate WHAT=jwt,nats.")
+    found: list[Credential] = []
+    for word in wanted:
+        if word in {"postgres", "nats"}:
+            parts = catalogue["stores"][word]["users"]
+            found += [Credential(f"{word}_password_{part}", word, part) for part in parts]
+        elif word == "ai":
+            found += [Credential(c["name"], external=True) for c in catalogue["credentials"] if c["kind"] == "external"]
+        elif any(c["name"] == _ONE[word] for c in catalogue["credentials"]):
+            found.append(Credential(_ONE[word]))
+    if not found:
+        raise EngineError(
+            f"The catalogue has no credential of {', '.join(wanted)}.", "See `secrets` and `uses` of its parts."
+        )
+    return sorted(found, key=lambda credential: credential.name)
+
+
+def prepare(
+    chosen: Iterable[Credential], live: Mapping[str, str], given: Mapping[str, str], make: Callable[[], str] = generated
+) -> Step:
+    """New values beside those in force: what the inventory gives where it gives one, else generated.
+
+    Raises EngineError where the inventory gives the value that is in force, or somebody else has to issue it.
+    """
+    step, wrong = Step(), []
+    for credential in chosen:
+        name, value = credential.name, given.get(credential.name)
+        if name not in live:
+            wrong.append(f"{name} is not in the cluster yet: run site.yml first.")
+        elif f"{name}{PREVIOUS}" in live:
+            step.lines.append(f"{name}: parts use the new value already; going on from there")
+        elif f"{name}{NEXT}" in live and value in (None, live[f"{name}{NEXT}"]):
+            step.lines.append(f"{name}: a new value is accepted already; going on from there")
+        elif value == live[name]:
+            wrong.append(f"platform_credentials.{name} gives the value that is in force: put the new one there.")
+        elif credential.external:
+            if value is None:
+                wrong.append(f"{name} is issued by its provider: give the new one in platform_credentials.{name}.")
+            else:
+                step.lines.append(f"{name}: the inventory gives a new one")
+        else:
+            step.data[f"{name}{NEXT}"] = value or make()
+            step.lines.append(f"{name}: a new value {'from the inventory' if value else 'was generated'}")
+    if wrong:
+        raise EngineError(
+            "\n".join(["Nothing was changed:", *(f"- {line}" for line in wrong)]),
+            "Values belong in a vault, the environment or a file, never into an argument.",
+        )
+    return step
+
+
+def switch(chosen: Iterable[Credential], live: Mapping[str, str]) -> Step:
+    """New values in force, the former ones still accepted."""
+    step = Step()
+    for credential in chosen:
+        name = credential.name
+        if (value := live.get(f"{name}{NEXT}")) is None:
+            continue
+        step.data |= {name: value, f"{name}{PREVIOUS}": live[name], f"{name}{NEXT}": None}
+        if credential.login:
+            step.data[credential.login] = other(live.get(credential.login, credential.part), credential.part)
+        step.lines.append(f"{name}: parts change over to the new value")
+    return step
+
+
+def retire(chosen: Iterable[Credential], live: Mapping[str, str]) -> Step:
+    """Former values are no longer accepted."""
+    step = Step()
+    for credential in chosen:
+        if f"{credential.name}{PREVIOUS}" in live:
+            step.data[f"{credential.name}{PREVIOUS}"] = None
+            step.lines.append(f"{credential.name}: the former value is no longer accepted")
+    return step
+
+
+def other(login: str, part: str) -> str:
+    """The login name that takes turns with ``login`` (see roles/platform/templates/logins.j2)."""
+    return f"{part}_b" if login == part else part
+
+
+def read(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, str], str]:
+    """Values of the Secret, and the version that they are of. Raises EngineError where there is none."""
+    secret = cluster.find(SECRET, namespace, name)
+    if secret is None:
+        raise EngineError(f"There is no Secret {name} in namespace {namespace}.", "Run site.yml first.")
+    data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+    return data, str(secret["metadata"]["resourceVersion"])
+
+
+def write(cluster: Cluster, namespace: str, name: str, step: Step, version: str) -> None:
+    """All changes of a step at once, unless somebody changed the Secret since. Raises EngineError."""
+    data = {
+        key: base64.b64encode(value.encode()).decode() if value is not None else None
+        for key, value in step.data.items()
+    }
+    body = {"metadata": {"resourceVersion": version}, "data": data}
+    try:
+        query = {"fieldManager": f"{FIELD_MANAGER}-rotation"}
+        cluster.send("PATCH", SECRET.path(namespace, name), query, body, _MERGE, f"Secret {name}")
+    except ApiError as error:
+        if error.status == 409:
+            raise EngineError(
+                f"Secret {name} was changed by somebody else just now.", "Run it again; it goes on where it is."
+            ) from None
+        raise
