@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .cluster import Cluster
 from .errors import ApiError, EngineError
+from .kinds import BUILT_IN
 
 # People's and tools' managers that this project takes over from: what they wrote is what the inventory says now.
 # Controllers (an autoscaler, an operator) are not among them: their fields are theirs.
@@ -34,6 +36,8 @@ REPLACED = frozenset(
         "multi-agent-platform-rotation",
     ]
 )
+_AUTOSCALER = BUILT_IN["autoscaling/v2", "HorizontalPodAutoscaler"]
+_SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
 
 
@@ -73,3 +77,28 @@ def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldCon
         "\n".join([f"{what}: another manager owns fields that the inventory declares.", *lines]),
         "Leave the field to it (take it out of the inventory), or take it over once with force_conflicts=true.",
     )
+
+
+def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, Any], what: str) -> None:
+    """Raises FieldConflict where ``desired`` declares replicas that an autoscaler has set to another number.
+
+    What is written through the subresource ``scale`` leaves no manager that a server-side apply would conflict with, so
+    that both would change the number in turns. Asks the server only where the numbers differ.
+    """
+    wanted, current = (desired.get("spec") or {}).get("replicas"), (live.get("spec") or {}).get("replicas")
+    if desired["kind"] not in _SCALED or wanted is None or wanted == current:
+        return
+    metadata = desired["metadata"]
+    try:
+        autoscalers = cluster.list(_AUTOSCALER, metadata.get("namespace"))[0]
+    except ApiError:
+        return  # it may not be looked at, and so nothing of this run depends on one
+    for autoscaler in autoscalers:
+        target = autoscaler["spec"]["scaleTargetRef"]
+        if (target["kind"], target["name"]) == (desired["kind"], metadata["name"]):
+            name = autoscaler["metadata"]["name"]
+            raise FieldConflict(
+                f"{what}: spec.replicas belongs to HorizontalPodAutoscaler {name}, which has set it to {current}; "
+                f"the inventory declares {wanted}.",
+                "Leave replicas out of the manifest, or delete the autoscaler.",
+            )
