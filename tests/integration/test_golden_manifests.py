@@ -20,8 +20,13 @@ SURROUNDINGS = ("PriorityClass", "ServiceAccount", "LimitRange")
 
 
 def in_namespace(objects: list[dict[str, Any]], namespace: str) -> list[dict[str, Any]]:
-    """The objects, moved to a namespace of the test's own."""
-    moved = copy.deepcopy([o for o in objects if o["kind"] not in FOREIGN])
+    """Those that a bare cluster can take, moved to a namespace of the test's own."""
+    return move([o for o in objects if o["kind"] not in FOREIGN], namespace)
+
+
+def move(objects: list[dict[str, Any]], namespace: str) -> list[dict[str, Any]]:
+    """The objects in another namespace."""
+    moved = copy.deepcopy(objects)
     for obj in moved:
         if "namespace" in obj["metadata"]:
             obj["metadata"]["namespace"] = namespace
