@@ -37,6 +37,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("jinja2/environment.py", "compile", "templates: compiling"),
     ("jinja2/environment.py", "from_string", "Ansible's templating of variables"),
     ("engine/render.py", "", "templates: rendering"),
+    ("engine/yamltext.py", "", "YAML to objects"),
     ("engine/manifests.py", "parse", "YAML to objects"),
     ("engine/manifests.py", "construct_mapping", "YAML to objects"),
     ("engine/manifests.py", "", "checking objects"),

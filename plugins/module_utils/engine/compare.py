@@ -84,8 +84,8 @@ def unchanged(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 def holds(desired: Any, live: Any, field: str = "", exact: bool = False) -> bool:
     """Whether ``live`` has every value of ``desired``; ``exact``: and nothing beyond."""
-    if isinstance(desired, Mapping):
-        return isinstance(live, Mapping) and _map_holds(desired, live, field, exact or field in _ATOMIC_MAPS)
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and _map_holds(desired, live, field, exact or field in _ATOMIC_MAPS)
     if isinstance(desired, list):
         return isinstance(live, list) and _list_holds(desired, live, field, exact)
     if type(desired) is type(live) and desired == live:
@@ -113,7 +113,7 @@ def _list_holds(desired: list[Any], live: list[Any], field: str, exact: bool) ->
         return len(desired) == len(live) and all(
             holds(one, other, field, exact=True) for one, other in zip(desired, live, strict=True)
         )
-    by_key = {_key(item, keys): (position, item) for position, item in enumerate(live) if isinstance(item, Mapping)}
+    by_key = {_key(item, keys): (position, item) for position, item in enumerate(live) if isinstance(item, dict)}
     last = -1
     for item in desired:
         found = by_key.get(_key(item, keys))
@@ -126,7 +126,7 @@ def _list_holds(desired: list[Any], live: list[Any], field: str, exact: bool) ->
 
 def _keys(field: str, items: list[Any]) -> tuple[str, ...] | None:
     for keys in _LIST_KEYS.get(field, ()):
-        if all(isinstance(item, Mapping) and keys[0] in item for item in items):
+        if all(isinstance(item, dict) and keys[0] in item for item in items):
             return keys
     return None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from . import yamltext
 from .errors import InvalidManifest
 from .kinds import wave
 
@@ -63,7 +64,9 @@ def parse(text: str, source: str) -> list[Object]:
     Raises InvalidManifest naming ``source``, the line and what is wrong there.
     """
     try:
-        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+        loaded = yamltext.load(text)
+        if loaded is None:
+            loaded = list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not YAML"
@@ -72,7 +75,7 @@ def parse(text: str, source: str) -> list[Object]:
         raise InvalidManifest(
             f"{source}: rendered{at} is not valid YAML: {problem}.{shown}", "Mend the template at that place."
         ) from None
-    return collect(documents, source)
+    return collect((document for document in loaded if document is not None), source)
 
 
 def _excerpt(text: str, line: int) -> str:

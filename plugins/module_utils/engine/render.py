@@ -28,16 +28,24 @@ def checksum(*values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """A copy made of dict, list, str, int, float, bool and None only (Ansible's values carry tags and are lazy)."""
-    if value is None or isinstance(value, bool | int | float):
-        # Subclasses of int and float carry tags; bool cannot be subclassed.
-        return value if value is None or isinstance(value, bool) else (int if isinstance(value, int) else float)(value)
-    if isinstance(value, Mapping):
-        return {str(key) if isinstance(key, str) else key: plain(item) for key, item in value.items()}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is dict or isinstance(value, Mapping):
+        return {_key(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
-    return str(value)
+    # Subclasses of int and float carry tags.
+    return (int if isinstance(value, int) else float if isinstance(value, float) else str)(value)
+
+
+def _key(key: Any) -> Any:
+    return str(key) if type(key) is not str and isinstance(key, str) else key
 
 
 def _yaml_safe(value: Any) -> Any:
@@ -92,7 +100,8 @@ class Renderer:
         self._env.globals.update(checksum=checksum, **functions)
 
     def render(self, names: Iterable[str], resolve: Resolve, defined: Callable[[str], bool]) -> dict[str, str]:
-        """Template name -> text. ``resolve`` gives the value of a variable, and is called once for each.
+        """Template name -> text. ``resolve`` gives the value of a variable as plain data (see ``plain``), and is called
+        once for each.
 
         Raises InvalidManifest naming the template, the line and what is undefined or wrong there.
         """
@@ -100,7 +109,7 @@ class Renderer:
 
         def lookup(name: str) -> Any:
             if name not in known:
-                known[name] = plain(resolve(name)) if defined(name) else missing
+                known[name] = resolve(name) if defined(name) else missing
             return known[name]
 
         self._env.globals[_LOOKUP] = lookup
