@@ -1,4 +1,7 @@
-"""Others work on the same objects while a run is under way: nothing of theirs is lost, and the next run converges."""
+"""What meets a run under way: others who work on the same objects, and somebody who tells it to stop.
+
+Nothing of theirs is lost, and the next run converges.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluster import Cluster as Client
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
 
 from tests.integration.conftest import Cluster
+from tests.integration.engine.support import Engine
 
 from .proxy import Proxy, Schedule
 from .scenario import run
@@ -69,6 +74,33 @@ def test_two_runs_of_different_inventories(cluster: Cluster, through: Path, plac
     last = next(number for number in (0, 1) if _holds(cluster, place, number))
     assert wait == 0 or not any(said)
     assert run(through, place, last).writes == []
+
+
+@pytest.mark.parametrize("part", [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9])
+def test_a_run_that_is_told_to_stop(
+    cluster: Cluster, proxy: Proxy, through: Path, place: str, monkeypatch: pytest.MonkeyPatch, part: float
+) -> None:
+    """At any of its requests: it says where it was, gives its Lease back, and the next run goes on from there."""
+    clients: list[Client] = []
+    connect = Engine.connect
+
+    def connected(engine: Engine) -> Client:
+        clients.append(connect(engine))
+        return clients[-1]
+
+    monkeypatch.setattr(Engine, "connect", connected)
+    run(through, place, 0)
+    proxy.play(Schedule())
+    run(through, place, 1)
+    moment = 1 + int(part * len(proxy.log))
+    proxy.play(Schedule(meanwhile_at=moment), meanwhile=lambda: clients[-1].interruption.tell("SIGINT"))
+    with pytest.raises(EngineError, match=r"[Ss]topped by SIGINT") as caught:
+        run(through, place, 0, wait_seconds=10)
+    assert "run again, it goes on from" in caught.value.remedy
+    assert cluster.kubectl("--namespace", place, "get", "leases", "--output=name") == ""
+    run(through, place, 0)
+    check(cluster, place, 0)
+    assert run(through, place, 0).writes == []
 
 
 def _holds(cluster: Cluster, namespace: str, number: int) -> bool:
