@@ -29,6 +29,9 @@ _READY_AT_MOST = 100
 def main() -> int:
     """Run, print and save; 1 where this project failed in a cell."""
     options = _options()
+    if options.join:
+        _save(Results.joined([json.loads(file.read_text()) for file in options.join]))
+        return 0
     signal.signal(signal.SIGTERM, _interrupt)
     tools = _tools(options)
     results = Results(report.machine(), {tool.name: tool.version() for tool in tools}, vars(options))
@@ -40,6 +43,11 @@ def main() -> int:
         _say("stopped; what was measured is reported")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    _save(results)
+    return int(results.failed(tools[0].name))
+
+
+def _save(results: Results) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     name = time.strftime("%Y%m%d-%H%M%S")
     text = report.markdown(results)
@@ -48,7 +56,6 @@ def main() -> int:
     (RESULTS / f"{name}.svg").write_text(report.plot(results))
     print(text)
     _say(f"saved as {RESULTS / name}.json, .md and .svg")
-    return int(results.failed(tools[0].name))
 
 
 def _measure(options: argparse.Namespace, tools: list[Tool], services: int, folder: Path, results: Results) -> None:
@@ -113,6 +120,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=words, default=list(OPERATIONS), help=f"of {','.join(OPERATIONS)}; default: all")
     parser.add_argument("--tools", type=words, default=[], help="parts of names of peers, e.g. helm,diff; default: all")
     parser.add_argument("--repeat", type=int, default=5, help="runs a cell, after one to warm up; default: 5")
+    parser.add_argument(
+        "--join", type=Path, nargs="+", help="measure nothing; one report of earlier results"
+    )
     options = parser.parse_args()
     if unknown := set(options.only) - OPERATIONS.keys():
         parser.error(f"--only {', '.join(sorted(unknown))}: use {', '.join(OPERATIONS)}")

@@ -37,6 +37,8 @@ class Tool(ABC):
     # Each tool has a platform of its own, all in one cluster, so that runs can take turns.
     namespace: str
     operations: frozenset[str] = frozenset({FRESH, NOOP, CHANGE, PLAN})
+    # A tool that takes minutes a run leaves the later rounds to the others.
+    rounds_at_most: int = sys.maxsize
 
     @abstractmethod
     def missing(self) -> str:
@@ -191,6 +193,7 @@ class CoreLoop(CoreList):
     name = "kubernetes.core.k8s, loop"
     namespace = "bench-loop"
     playbook = "k8s-loop.yml"
+    rounds_at_most = 2
 
     def takes_part(self, operation: str, services: int) -> bool:
         return super().takes_part(operation, services) and services <= LOOP_AT_MOST

@@ -65,10 +65,13 @@ def markdown(results: Results) -> str:
     lines = ["# Benchmark", "", *_goals(results)]
     for group, cells in _groups(results):
         lines += [f"## {_title(group, cells[0].objects)}", ""]
-        lines += ["| tool | wall, median | min - max | this project / tool | CPU, median | peak memory |"]
-        lines += ["|---|---:|---:|---:|---:|---:|"]
+        lines += ["| tool | wall, median | min - max | runs | this project / tool | CPU, median | peak memory |"]
+        lines += ["|---|---:|---:|---:|---:|---:|---:|"]
         own = next((cell for cell in cells if cell.tool == Project.name), None)
         lines += [_row(cell, own) for cell in cells]
+        loads = [load for cell in cells for load in cell.load]
+        if loads:
+            lines += ["", f"Load average of the machine meanwhile: {min(loads):.0f} to {max(loads):.0f}."]
         lines.append("")
     lines += ["## Where and what", ""]
     facts = results.machine | results.versions
@@ -85,7 +88,7 @@ def _row(cell: Cell, own: Cell | None) -> str:
     ratio = f"{own.seconds / cell.seconds:.2f}" if own and own.seconds else ""
     cpu = sorted(cell.cpu)[len(cell.cpu) // 2]
     return (
-        f"| {cell.tool} | {cell.seconds:.2f} s | {min(cell.wall):.2f} - {max(cell.wall):.2f} s "
+        f"| {cell.tool} | {cell.seconds:.2f} s | {min(cell.wall):.2f} - {max(cell.wall):.2f} s | {len(cell.wall)} "
         f"| {ratio} | {cpu:.2f} s | {cell.memory / MEBIBYTE:.0f} MiB |"
     )
 

@@ -19,6 +19,8 @@ class Cell:
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     memory: int = 0
+    # The machine's load average (of a minute) when each run began: who else wanted its cores.
+    load: list[float] = field(default_factory=list)
     # Why it has no result.
     error: str = ""
 
@@ -45,3 +47,16 @@ class Results:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @staticmethod
+    def joined(parts: list[dict[str, Any]]) -> Results:
+        """The cells of several runs on one machine, as ``as_dict`` made them; of those measured twice the later."""
+        last = parts[-1]
+        cells: dict[tuple[int, float, str, str], Cell] = {}
+        for part in parts:
+            for one in part["cells"]:
+                cell = Cell(**one)
+                cells[cell.services, cell.latency, cell.operation, cell.tool] = cell
+        versions = {name: version for part in parts for name, version in part["versions"].items()}
+        ordered = sorted(cells.values(), key=lambda cell: (cell.services, cell.latency))
+        return Results(last["machine"], versions, last["options"], ordered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 from . import measure
@@ -56,7 +57,7 @@ class Rounds:
             order = tools[number % len(tools) :] + tools[: number % len(tools)]
             for tool in order:
                 cell = cells[tool.name]
-                if not cell.error:
+                if not cell.error and number <= tool.rounds_at_most:
                     self._one(operation, tool, cell, warm_up=number == 0)
             self._report(operation, number, repeat, list(cells.values()))
 
@@ -83,6 +84,7 @@ class Rounds:
         before = self._current[namespace]
         wanted = 1 - before if operation in (CHANGE, PLAN) else before
         command = tool.command(operation, self._prepared[namespace][wanted])
+        load = os.getloadavg()[0]
         done = measure.run(command, self._environment, ROOT, memory=warm_up)
         try:
             if not tool.good(operation, done.status, done.output):
@@ -96,6 +98,7 @@ class Rounds:
         if warm_up:
             cell.memory = done.memory
         else:
+            cell.load.append(round(load, 1))
             cell.wall.append(done.wall)
             cell.cpu.append(done.cpu)
 
