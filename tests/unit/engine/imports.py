@@ -1,6 +1,7 @@
 """The engine's modules under short names."""
 
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import (
+    applier,
     applyset,
     cluster,
     compare,
@@ -18,6 +19,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine import
     ownership,
     prune,
     readiness,
+    reload,
     render,
     retry,
     tier,
@@ -27,6 +29,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluste
 
 __all__ = [
     "FIELD_MANAGER",
+    "applier",
     "applyset",
     "cluster",
     "compare",
@@ -44,6 +47,7 @@ __all__ = [
     "ownership",
     "prune",
     "readiness",
+    "reload",
     "render",
     "retry",
     "tier",
