@@ -28,7 +28,7 @@ comma := ,
 export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster up images run debug dev deploy plan render status check-health doctor drift releases rollback rotate logs events top \
+.PHONY: help setup cluster up images run debug dev deploy plan render status check-health doctor drift releases rollback rotate backup backups restore restore-drill logs events top \
     port-forward shell restart expand-storage scale teardown verify test test-kind faults bench profile lint docs down clean
 
 help: ## Show this
@@ -111,6 +111,19 @@ port-forward: setup ## Forward gateway, frontend and stores to this machine, or 
 
 shell: setup ## Open a shell in a pod of S=agent, or run CMD='ls /' there
 	@PLATFORM_TERMINAL="$$(tty -s && tty)" $(screen) playbooks/shell.yml $(call extra,part,$(S)) $(ARGS)
+
+backup: setup ## Back up the stores and the credentials now
+	@$(screen) playbooks/backup.yml $(ARGS)
+
+backups: setup ## List the backups that there are
+	@$(screen) playbooks/backups.yml $(ARGS)
+
+restore: setup ## Bring the data of FROM=latest back, or PART=postgres of it; NAME=<namespace> where live data goes for it
+	@$(screen) playbooks/restore.yml $(call extra,restore_from,$(FROM)) $(call extra,restore_parts,$(PART)) \
+	    $(call extra,restore_name,$(NAME)) $(call extra,restore_identity_file,$(IDENTITY)) $(ARGS)
+
+restore-drill: setup ## Restore the newest backup, or FROM=..., into stores of its own and compare
+	@$(screen) playbooks/restore_drill.yml $(call extra,drill_backup,$(FROM)) $(ARGS)
 
 restart: setup ## Replace the pods of S=agent one by one (S=all: of every part)
 	@$(screen) playbooks/restart.yml $(call extra,part,$(S)) $(ARGS)

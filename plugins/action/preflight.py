@@ -109,7 +109,8 @@ class ActionModule(ActionBase):
         wanted = target.Wanted(
             namespace=str(values.get("platform_namespace")),
             version_minimum=str(values.get("platform_server_version_minimum")),
-            tiers=frozenset(args["tiers"] or self._tiers(variables)),
+            tiers=frozenset(args["tiers"] or self._tiers(variables))
+            - (frozenset() if model.backup["enabled"] else {"backup"}),
             storage=tuple(
                 (f"platform_stores.{name}.storage.storage_class", store["storage"]["storage_class"])
                 for name, store in model.stores.items()

@@ -76,6 +76,10 @@ options:
     description: Pods and their resources that the quota leaves room for beside the platform's own.
     type: dict
     default: {}
+  backup:
+    description: Whether there are backups, and what they take; see C(platform_backup) in the role C(platform).
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -120,6 +124,11 @@ _value:
     quota:
       description: Hard limits of the ResourceQuota as canonical quantities.
       type: dict
+    backup:
+      description: >-
+        C(enabled), C(volume_size) and C(scratch_size); where it is enabled C(object), C(image), C(image_tag) and
+        C(image_pull_policy) too.
+      type: dict
     exposed:
       description: Name of the part that answers on each host, by C(api) and C(frontend).
       type: dict
@@ -130,6 +139,7 @@ def catalogue(
     services: Any,
     overrides: Any = None,
     images: Any = None,
+    images_built: Any = None,
     image_overrides: Any = None,
     registry: Any = "",
     pull_policy: Any = "Always",
@@ -138,8 +148,8 @@ def catalogue(
     config: Any = None,
     environment: Any = "local",
     log_level: Any = "info",
-    images_built: Any = None,
     quota_headroom: Any = None,
+    backup: Any = None,
 ) -> dict[str, Any]:
     """The derived model of a catalogue; AnsibleFilterError lists every fault."""
     problems = Problems()
@@ -147,6 +157,7 @@ def catalogue(
         services,
         overrides=overrides,
         images_map=images,
+        images_built=images_built,
         image_overrides=image_overrides,
         registry=registry,
         pull_policy=str(pull_policy),
@@ -156,7 +167,7 @@ def catalogue(
         environment=str(environment),
         log_level=str(log_level),
         headroom=quota_headroom,
-        images_built=images_built,
+        backup_settings=backup,
         problems=problems,
     )
     if problems:

@@ -38,10 +38,11 @@ def render(name: str) -> dict[str, str]:
         run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if run.returncode:
             raise RuntimeError(f"{name} does not render:\n{run.stdout[-4000:]}\n{run.stderr[-2000:]}")
-        return {
+        texts = {
             tier: "".join(file.read_text() for file in sorted((Path(folder) / tier).glob("*.yaml")))
             for tier in case.get("tiers") or sorted(path.name for path in Path(folder).iterdir())
         }
+        return {tier: text for tier, text in texts.items() if text}  # a tier may have nothing to declare
 
 
 def render_all(names: list[str]) -> dict[str, dict[str, str]]:

@@ -24,6 +24,7 @@ POD = BUILT_IN["v1", "Pod"]
 CLAIM = BUILT_IN["v1", "PersistentVolumeClaim"]
 DEPLOYMENT = BUILT_IN["apps/v1", "Deployment"]
 STATEFUL_SET = BUILT_IN["apps/v1", "StatefulSet"]
+CRON_JOB = BUILT_IN["batch/v1", "CronJob"]
 AUTOSCALER = BUILT_IN["autoscaling/v2", "HorizontalPodAutoscaler"]
 INGRESS = BUILT_IN["networking.k8s.io/v1", "Ingress"]
 WORKLOADS = (STATEFUL_SET, DEPLOYMENT)

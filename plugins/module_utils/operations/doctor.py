@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..backup import success
 from ..engine.applyset import PART_OF
 from ..engine.cluster import Cluster
 from ..engine.errors import ApiError
@@ -20,7 +21,7 @@ from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
 from . import definitions
 from .certificates import expiry
-from .cluster_view import AUTOSCALER, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
+from .cluster_view import AUTOSCALER, CRON_JOB, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
 from .releases import MANIFESTS
 from .screen import age, count
 
@@ -79,7 +80,7 @@ def read(cluster: Cluster, namespace: str, facts: Facts) -> Facts:
     def lister(kind: Kind, scope: str | None) -> Any:
         return lambda: list_if_allowed(cluster, kind, scope)
 
-    own = (DEPLOYMENT, STATEFUL_SET, AUTOSCALER, INGRESS, POD, SECRET, _BUDGET, _POLICY, _QUOTA, _ACCOUNT)
+    own = (DEPLOYMENT, STATEFUL_SET, AUTOSCALER, INGRESS, POD, SECRET, _BUDGET, _POLICY, _QUOTA, _ACCOUNT, CRON_JOB)
     jobs = {kind.kind: lister(kind, namespace) for kind in own}
     jobs |= {kind.kind: lister(kind, None) for kind in (_NODE, _CLASS)}
     jobs["system"] = lister(_DAEMON_SET, None)
@@ -134,7 +135,14 @@ def examine(facts: Facts, now: datetime) -> list[Finding]:
         _budgets,
     )
     found = [finding for check in checks for finding in check(facts)]
-    found += [*_certificates(facts, now), *_images(facts), *_credentials(facts), *_unused(facts), *_deprecated(facts)]
+    found += [
+        *_backups(facts, now),
+        *_certificates(facts, now),
+        *_images(facts),
+        *_credentials(facts),
+        *_unused(facts),
+        *_deprecated(facts),
+    ]
     return sorted(found, key=lambda finding: finding.level != PROBLEM)
 
 
@@ -306,6 +314,30 @@ def _certificates(facts: Facts, now: datetime) -> Iterator[Finding]:
                 )
 
 
+def _backups(facts: Facts, now: datetime) -> Iterator[Finding]:
+    jobs = {job["metadata"]["name"]: job for job in facts.of("CronJob")}
+    if success.BACKUP not in jobs:
+        if facts.environment == "prod":
+            yield Finding(ADVICE, "Nothing makes backups", "Set platform_backup: {enabled: true}, and deploy")
+        return
+    made = success.of(jobs[success.BACKUP], now)
+    if made.late:
+        when = f"was {age(made.last, now)} ago" if made.last else "is still to come"
+        yield Finding(
+            PROBLEM,
+            f"The last good backup {when}: more than backup_maximum_age_hours",
+            "Make one now, which says what is wrong: make backup",
+        )
+    if (jobs[success.BACKUP]["metadata"].get("annotations") or {}).get(success.CREDENTIALS) != "included":
+        yield Finding(ADVICE, "Backups have no credentials", "Name a public key in backup_age_recipients")
+    if success.DRILL in jobs:
+        tried = success.of(jobs[success.DRILL], now)
+        if tried.failed:
+            yield Finding(PROBLEM, "The last restore drill failed", "Run it again and read why: make restore-drill")
+        elif tried.last is None:
+            yield Finding(ADVICE, "No restore was ever tried out", "Try the newest backup: make restore-drill")
+
+
 def _images(facts: Facts) -> Iterator[Finding]:
     loose, latest = set(), set()
     for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")):
@@ -360,6 +392,7 @@ def _unused(facts: Facts) -> Iterator[Finding]:
 
 def _references(facts: Facts) -> Iterable[Any]:
     yield [obj["spec"]["template"]["spec"] for obj in (*facts.of("Deployment"), *facts.of("StatefulSet"))]
+    yield [job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in facts.of("CronJob")]
     yield [pod["spec"] for pod in facts.of("Pod")]
     yield [(a.get("secrets"), a.get("imagePullSecrets")) for a in facts.of("ServiceAccount")]
     yield [ingress["spec"].get("tls") for ingress in facts.of("Ingress")]

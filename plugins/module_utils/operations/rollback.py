@@ -22,7 +22,7 @@ from .execute import executor
 Object = dict[str, Any]
 
 # In the order of site.yml. A tier of the user's own comes after them.
-ORDER = ("namespace", "netpol", "datastores", "nats", "services", "frontend", "ingress")
+ORDER = ("namespace", "netpol", "datastores", "nats", "backup", "services", "frontend", "ingress")
 # Older stores may not be able to read what newer ones wrote.
 DATA_TIERS = frozenset({"datastores", "nats"})
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..backup import success
 from ..engine.cluster import Cluster
 from ..engine.diagnosis import Diagnosis
 from ..engine.errors import EngineError
@@ -19,6 +20,7 @@ from .certificates import expiry
 from .cluster_view import (
     AUTOSCALER,
     CLAIM,
+    CRON_JOB,
     DEPLOYMENT,
     INGRESS,
     PLATFORM,
@@ -49,6 +51,7 @@ class State:
     volumes: list[dict[str, Any]] = field(default_factory=list)
     certificates: list[dict[str, Any]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    cron_jobs: dict[str, Object] = field(default_factory=dict)
     release: releases.Release | None = None
     drifted: list[drift.Drifted] | None = None
     undecided: str = ""
@@ -61,6 +64,9 @@ class State:
             "volumes": self.volumes,
             "certificates": self.certificates,
             "findings": self.findings,
+            "last_successes": {
+                name: (job.get("status") or {}).get("lastSuccessfulTime") for name, job in self.cron_jobs.items()
+            },
             "release": self.release.body if self.release else {},
             "drift": None if self.drifted is None else [drifted.data() for drifted in self.drifted],
         }
@@ -80,6 +86,7 @@ def read(cluster: Cluster, namespace: str, secret: str) -> State:
             "pods": lister(POD),
             "autoscalers": lister(AUTOSCALER),
             "claims": lister(CLAIM),
+            "cron_jobs": lambda: list_if_allowed(cluster, CRON_JOB, namespace, labels=PLATFORM),
             "ingresses": lister(INGRESS),
             "certificates": lambda: list_if_allowed(cluster, SECRET, namespace, fields="type=kubernetes.io/tls"),
             "drift": lambda: _drift(cluster, namespace, secret),
@@ -88,6 +95,7 @@ def read(cluster: Cluster, namespace: str, secret: str) -> State:
     )
     release, drifted, undecided = found["drift"]
     state = State(release=release, drifted=drifted, undecided=undecided)
+    state.cron_jobs = {job["metadata"]["name"]: job for job in found["cron_jobs"]}
     by_id = tiers(found["parents"])
     routes = found["ingresses"]
     if any("HTTPRoute" in str(p["metadata"].get("annotations")) for p in found["parents"]):
@@ -207,7 +215,8 @@ def screen(state: State, cluster_name: str, server: str, namespace: str, now: da
     """The lines that a user sees."""
     ready = sum(workload["ready"] for workload in state.workloads)
     lines = [f"Cluster {cluster_name} ({server}), namespace {namespace}: {ready} of {len(state.workloads)} ready"]
-    lines += [*_release(state, now), _drift_line(state), ""]
+    backups = success.line(state.cron_jobs, now)
+    lines += [*_release(state, now), _drift_line(state), *([backups] if backups else []), ""]
     header = ("TIER", "OBJECT", "READY", "UPDATED", "RESTARTS", "AGE", "IMAGE", "REPLICAS", "CPU", "MEMORY", "WHERE")
     lines += table(header, [_row(workload, now) for workload in state.workloads])
     if state.volumes:

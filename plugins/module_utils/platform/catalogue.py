@@ -5,10 +5,12 @@ read(...) notes every fault and returns a Model, derive(model) makes plain data 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import (
+    backup,
     credentials,
     edges,
     images,
@@ -35,6 +37,7 @@ class Model:
     pull_policy: str
     config: dict[str, str]
     headroom: Any
+    backup: dict[str, Any]
 
 
 def read(
@@ -42,16 +45,17 @@ def read(
     *,
     overrides: Any = None,
     images_map: Any = None,
+    images_built: Any = None,
     image_overrides: Any = None,
     registry: Any = "",
     pull_policy: str = "Always",
-    images_built: Any = None,
     stores_map: Any = None,
     stores_overrides: Any = None,
     config: Any = None,
     environment: str = "local",
     log_level: str = "info",
     headroom: Any = None,
+    backup_settings: Any = None,
     problems: Problems,
 ) -> Model:
     """Merge, cast, complete and check everything; the model may be derived from only if no problem was noted."""
@@ -81,7 +85,30 @@ def read(
         pull_policy=pull_policy,
         config=dict(sorted(common.items())),
         headroom=stores.read_headroom(headroom, problems),
+        backup=_backup(backup_settings, entries, known_images, problems),
     )
+
+
+def _backup(
+    value: Any, entries: Mapping[str, services.Entry], known_images: Mapping[str, images.Image], problems: Problems
+) -> dict[str, Any]:
+    settings = backup.read(value, problems)
+    if settings["enabled"]:
+        if backup.OBJECT in entries:
+            problems.add(
+                f"platform_services.{backup.OBJECT}",
+                None,
+                "has the name that backups have among the users of NATS",
+                "Give the part another name",
+            )
+        if backup.OBJECT not in known_images:
+            problems.add(
+                f"platform_images.{backup.OBJECT}",
+                None,
+                "is missing, and backups are enabled",
+                "Give the image, which images/backup builds",
+            )
+    return settings
 
 
 def _extra_config(config: Any, problems: Problems) -> dict[str, str]:
@@ -97,7 +124,7 @@ def _extra_config(config: Any, problems: Problems) -> dict[str, str]:
 
 
 def derive(model: Model) -> dict[str, Any]:
-    """The derived model as plain data: parts, by_name, stores, config, credentials, images, quota, hosts."""
+    """The derived model as plain data: parts, by_name, stores, config, credentials, images, quota, backup."""
     graph = edges.derive(model.entries.values())
     parts = [_part(entry, model, graph) for entry in model.entries.values()]
     references = {name: image.text(model.registry) for name, image in model.images.items()}
@@ -115,8 +142,12 @@ def derive(model: Model) -> dict[str, Any]:
         },
         "credentials": derive_credentials(model),
         "images": {store: references[store] for store in services.STORES}
-        | {part["name"]: part["image"] for part in parts},
-        "quota": quota.derive(model.entries.values(), model.stores.values(), model.headroom),
+        | {part["name"]: part["image"] for part in parts}
+        | ({backup.OBJECT: references[backup.OBJECT]} if model.backup["enabled"] else {}),
+        "quota": quota.derive(
+            model.entries.values(), model.stores.values(), model.headroom, backup.claims(model.backup)
+        ),
+        "backup": _backup_part(model, references),
         "exposed": {part["exposed"]: part["name"] for part in parts if part["exposed"]},
     }
 
@@ -127,7 +158,20 @@ def derive_credentials(model: Model) -> list[dict[str, Any]]:
         (entry.name, [key["credential"] for key in _secret_keys(entry) if "credential" in key])
         for entry in model.entries.values()
     )
-    return [credential.as_dict() for credential in credentials.derive(wanted)]
+    own = [(backup.OBJECT, [backup.CREDENTIAL])] if model.backup["enabled"] else []
+    return [credential.as_dict() for credential in credentials.derive([*wanted, *own])]
+
+
+def _backup_part(model: Model, references: Mapping[str, str]) -> dict[str, Any]:
+    if not model.backup["enabled"]:
+        return model.backup
+    return {
+        **model.backup,
+        "object": backup.OBJECT,
+        "image": references[backup.OBJECT],
+        "image_tag": model.images[backup.OBJECT].version,
+        "image_pull_policy": model.pull_policy,
+    }
 
 
 def _part(entry: services.Entry, model: Model, graph: edges.Edges) -> dict[str, Any]:

@@ -14,12 +14,16 @@ MIGRATION = 1  # the Job of a part that has one
 
 
 def derive(
-    entries: Iterable[Entry], stores: Iterable[Mapping[str, Any]], headroom: Mapping[str, Any]
+    entries: Iterable[Entry],
+    stores: Iterable[Mapping[str, Any]],
+    headroom: Mapping[str, Any],
+    volumes: Iterable[str] = (),
 ) -> dict[str, str]:
     """Hard limits as canonical quantities, sorted by name.
 
     stores: {replicas, resources, storage: {size}} each.
     headroom: {pods, resources} for jobs and other pods beside the platform.
+    volumes: sizes of the claims beside those of the stores.
     """
     pods = 0
     claims = 0
@@ -40,6 +44,9 @@ def derive(
         count(store["replicas"], store["resources"])
         claims += store["replicas"]
         storage += quantity.parse(store["storage"]["size"]) * store["replicas"]
+    for size in volumes:
+        claims += 1
+        storage += quantity.parse(size)
     if headroom:
         count(headroom["pods"], headroom["resources"])
     hard = {f"{side}.{name}": str(total) for (side, name), total in sums.items()}

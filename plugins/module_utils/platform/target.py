@@ -29,7 +29,7 @@ TIERS: dict[str, dict[str, tuple[str, ...]]] = {
         "policy": ("poddisruptionbudgets",),
     },
     "backup": {
-        "": ("configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims", "podtemplates"),
+        "": ("configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims"),
         "batch": ("cronjobs",),
         "networking.k8s.io": ("networkpolicies",),
     },

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import names, resources
+from . import backup, names, resources
 from .problems import Problems
 
 _SIZES = ("services_scratch_size", "frontend_scratch_size", "frontend_cache_size")
@@ -31,6 +31,7 @@ def check(values: Mapping[str, Any], problems: Problems) -> None:
         _check_block(block, f"netpol_internet_blocks[{index}]", problems)
     _check_payload(values.get("nats_max_payload"), problems)
     _check_edge(values, problems)
+    backup.check(values, problems)
 
 
 def _check_cidr(value: Any, path: str, problems: Problems) -> bool:

@@ -45,6 +45,7 @@ def read_catalogue(values: Mapping[str, Any], problems: Problems) -> catalogue.M
         environment=str(values.get("platform_environment")),
         log_level=str(values.get("platform_log_level")),
         headroom=values.get("platform_quota_headroom"),
+        backup_settings=values.get("platform_backup"),
         problems=problems,
     )
 

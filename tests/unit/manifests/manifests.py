@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from typing import Any
 
 from tests.golden import rendering
 
 Object = dict[str, Any]
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+# Where each kind that makes pods has their template.
+TEMPLATES = {
+    "Deployment": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,17 +56,14 @@ class Platform:
 
     @property
     def pods(self) -> list[Pod]:
-        return [
-            Pod(
-                o["metadata"]["name"],
-                o["kind"],
-                o["spec"]["template"]["metadata"]["labels"],
-                o["spec"]["template"]["metadata"].get("annotations", {}),
-                o["spec"]["template"]["spec"],
-            )
-            for o in self.objects
-            if o["kind"] in WORKLOADS
-        ]
+        found = []
+        for obj in self.objects:
+            if path := TEMPLATES.get(obj["kind"]):
+                template = reduce(getitem, path, obj)
+                metadata = template["metadata"]
+                name, annotations = obj["metadata"]["name"], metadata.get("annotations", {})
+                found.append(Pod(name, obj["kind"], metadata["labels"], annotations, template["spec"]))
+        return found
 
     def selected(self, labels: dict[str, str]) -> list[Pod]:
         """The pods that a label selector hits."""

@@ -61,6 +61,8 @@ def test_edges_are_those_of_the_environment(platform: Platform) -> None:
         expected |= {(app, store, stores[store]) for store in filter(None, env.get("SERVICE_USES", "").split(","))}
     clustered = {name: s for name, s in platform.of("StatefulSet").items() if s["spec"]["replicas"] > 1}
     expected |= {(name, name, {"qdrant": 6335, "nats": 6222}[name]) for name in clustered}
+    backing = {pod.owner for pod in platform.pods} & {"backup", "restore"}
+    expected |= {(owner, store, port) for owner in backing for store, port in stores.items()}
     assert edges(platform, "egress") == expected
 
 

@@ -85,8 +85,9 @@ def container_sources(pod: Pod, container: dict[str, Any]) -> list[Source]:
     volumes = {v["name"]: v for v in pod.spec.get("volumes", [])}
     for mount in container.get("volumeMounts", []):
         assert mount["name"] in volumes or (pod.kind == "StatefulSet" and mount["name"] == "data"), (pod.owner, mount)
-        if "subPath" in mount:
-            found.append((*origin(volumes[mount["name"]]), {mount["subPath"]}))
+        kind, name = origin(volumes[mount["name"]]) if "subPath" in mount else ("", "")
+        if kind:
+            found.append((kind, name, {mount["subPath"]}))
     return found
 
 

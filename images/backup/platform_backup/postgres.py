@@ -1,0 +1,177 @@
+"""The database: what the dump holds, the database that a restore grows in, and the swap at its end.
+
+Dump and load are done by pg_dump and pg_restore in a container of the server's own image; here is everything else. A
+restore never touches the live database until a second one is complete and counted: then their names change places in
+one transaction.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.errors import DuplicateObject, ObjectInUse
+
+from .errors import BackupError
+from .settings import Settings
+
+DUMP, ROLES, CONTENT = "postgres/database.dump", "postgres/roles.sql", "postgres/content.txt"
+_SWAP_TRIES = 20
+_SWAP_PAUSE = 0.5  # seconds
+_CONNECT_SECONDS = 10
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """What content.sh found in a dump: ``{version, rows: {table: rows}, content_sha256}``."""
+    rows: dict[str, int] = {}
+    content: dict[str, Any] = {"version": "", "rows": rows, "content_sha256": ""}
+    for line in path.read_text().splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "rows":
+            number, _, table = rest.partition(" ")
+            rows[table] = int(number)
+        elif kind in {"version", "content_sha256"}:
+            content[kind] = rest
+    return content
+
+
+class Database:
+    """The server, as its superuser."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.name = settings.text("PGDATABASE")
+
+    @property
+    def growing(self) -> str:
+        """The database that a restore grows in."""
+        return f"{self.name}_restoring"
+
+    @property
+    def leaving(self) -> str:
+        """What the live one is called after the swap, until it is dropped."""
+        return f"{self.name}_replaced"
+
+    def connect(self, database: str) -> psycopg.Connection[Any]:
+        """Raises BackupError with the server's words."""
+        try:
+            return psycopg.connect(
+                host=self._settings.text("PGHOST"),
+                port=int(self._settings.text("PGPORT", "5432")),
+                user="postgres",
+                password=self._settings.secret("POSTGRES_PASSWORD"),
+                dbname=database,
+                connect_timeout=_CONNECT_SECONDS,
+                application_name="backup",
+                client_encoding="utf8",  # else a database of SQL_ASCII answers in bytes
+                autocommit=True,
+            )
+        except psycopg.OperationalError as error:
+            raise BackupError(
+                f"Postgres cannot be reached: {str(error).strip().splitlines()[-1]}.", "Look at it: make status."
+            ) from error
+
+    def live_rows(self) -> dict[str, int]:
+        """Rows of every table of the live database; empty where there is no such database."""
+        with self.connect("postgres") as connection:
+            if not _exists(connection, self.name):
+                return {}
+        with self.connect(self.name) as connection:
+            tables = connection.execute(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+                "WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+            ).fetchall()
+            return {table: _count(connection, table) for (table,) in tables}
+
+    def check_version(self, dumped: str) -> None:
+        """Refuse the dump of a newer server: this one may not understand it. Raises BackupError."""
+        with self.connect("postgres") as connection:
+            own = connection.info.server_version // 10000
+        made = re.match(r"(\d+)", dumped)
+        if made and int(made[1]) > own:
+            raise BackupError(
+                f"The dump is of PostgreSQL {dumped}, and the server is {own}. Nothing was written.",
+                f"Deploy PostgreSQL {made[1]} or later first (platform_image_overrides.postgres).",
+            )
+
+    def prepare(self, roles: Path) -> None:
+        """Make the roles of the backup that are missing, and an empty database to grow in."""
+        with self.connect("postgres") as connection:
+            for statement in _statements(roles.read_text()):
+                try:
+                    connection.execute(statement.encode())
+                except DuplicateObject:
+                    continue
+            _drop(connection, self.growing)
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(self.growing)))
+
+    def check_grown(self, expected: Mapping[str, int]) -> None:
+        """Compare the rows of every table with the manifest. Raises BackupError; the live database is as it was."""
+        with self.connect(self.growing) as connection:
+            for table, rows in expected.items():
+                found = _count(connection, table)
+                if found != rows:
+                    raise BackupError(
+                        f"Postgres: {table} has {found} rows after loading, and the backup has {rows}. "
+                        "The live database is as it was.",
+                        "Try again; where it stays, choose another backup.",
+                    )
+
+    def swap(self) -> None:
+        """Put the grown database in the place of the live one, in one transaction, then drop that one."""
+        with self.connect("postgres") as connection:
+            _drop(connection, self.leaving)
+            for attempt in range(_SWAP_TRIES):
+                try:
+                    self._rename(connection)
+                    break
+                except ObjectInUse:  # somebody connected in between
+                    if attempt == _SWAP_TRIES - 1:
+                        raise BackupError(
+                            f"Clients keep connecting to {self.name}, so that it cannot be replaced. It is as it was.",
+                            "Stop them, and restore again.",
+                        ) from None
+                    time.sleep(_SWAP_PAUSE)
+            _drop(connection, self.leaving)
+
+    def _rename(self, connection: psycopg.Connection[Any]) -> None:
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname IN (%s, %s) AND pid <> pg_backend_pid()",
+            (self.name, self.growing),
+        )
+        with connection.transaction():
+            if _exists(connection, self.name):
+                connection.execute(rename.format(sql.Identifier(self.name), sql.Identifier(self.leaving)))
+            connection.execute(rename.format(sql.Identifier(self.growing), sql.Identifier(self.name)))
+
+
+def _exists(connection: psycopg.Connection[Any], name: str) -> bool:
+    return connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
+
+
+def _drop(connection: psycopg.Connection[Any], name: str) -> None:
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _count(connection: psycopg.Connection[Any], table: str) -> int:
+    """Rows of a table given as pg_dump quotes it; -1 where there is none."""
+    connection.execute("SET search_path = ''")
+    known = connection.execute("SELECT to_regclass(%s)::text", (table,)).fetchone()
+    if known is None or known[0] is None:
+        return -1
+    # The server has quoted the name itself.
+    answer = connection.execute(f"SELECT count(*) FROM ONLY {known[0]}".encode()).fetchone()  # noqa: S608
+    return int(answer[0]) if answer else -1
+
+
+def _statements(text: str) -> list[str]:
+    """The statements of pg_dumpall --roles-only: one a line, between comments and commands of psql."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith(("--", "\\"))]

@@ -1,0 +1,260 @@
+"""Jobs that back up, list and restore: made of the CronJobs that the role left in the cluster, awaited, and heard.
+
+The work is done by pods beside the stores (images/backup); the controller reaches neither stores nor backups itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..engine.cluster import Cluster
+from ..engine.diagnosis import Diagnosis
+from ..engine.errors import EngineError
+from ..engine.kinds import BUILT_IN
+from ..engine.transport import Disconnected
+from ..operations.cluster_view import POD
+
+Object = dict[str, Any]
+
+JOB = BUILT_IN["batch/v1", "Job"]
+CRON_JOB = BUILT_IN["batch/v1", "CronJob"]
+
+RESULT = "RESULT "
+_POLL_SECONDS = 1.0
+_SAY_SECONDS = 15.0
+_NO_SPACE = "No space left on device"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a Job does differently from its template. ``only``: the one container that is kept, with ``args``."""
+
+    environment: Mapping[str, str]
+    only: str = ""
+    args: tuple[str, ...] = ()
+
+
+def schedule(cluster: Cluster, namespace: str, name: str) -> Object:
+    """A CronJob of the role. Raises EngineError where there is none."""
+    return _known(cluster.find(CRON_JOB, namespace, name), namespace)
+
+
+def _known(found: Object | None, namespace: str) -> Object:
+    if found is None:
+        raise EngineError(
+            f"Nothing makes backups in namespace {namespace}.",
+            "Set platform_backup: {enabled: true} in the inventory and run `make deploy`, or check platform_namespace.",
+        )
+    return found
+
+
+def made_of(source: Object, wanted: Wanted, purpose: str = "") -> Object:
+    """A Job as the CronJob itself would make it now, and which counts as its own: history and last success.
+
+    ``purpose``: a part of its name, where it does something else than the CronJob's own.
+    """
+    template = copy.deepcopy(source["spec"]["jobTemplate"])
+    template["spec"]["backoffLimit"] = 0  # somebody is watching, and decides
+    _adapt(template["spec"]["template"]["spec"], wanted)
+    owner = source["metadata"]["name"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "-".join(part for part in (owner, purpose, secrets.token_hex(4)) if part),
+            "namespace": source["metadata"]["namespace"],
+            "labels": template["metadata"]["labels"],
+            "annotations": {"cronjob.kubernetes.io/instantiate": "manual"},
+            "ownerReferences": [
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "CronJob",
+                    "name": owner,
+                    "uid": source["metadata"]["uid"],
+                    "controller": True,
+                }
+            ],
+        },
+        "spec": template["spec"],
+    }
+
+
+def _adapt(pod: Object, wanted: Wanted) -> None:
+    if wanted.only:
+        pod["initContainers"] = []
+        pod["containers"] = [c for c in pod["containers"] if c["name"] == wanted.only]
+        pod["containers"][0]["args"] = list(wanted.args)
+    for container in [*pod.get("initContainers", ()), *pod["containers"]]:
+        if container.get("restartPolicy") == "Always":
+            continue  # a store of a drill
+        kept = [variable for variable in container.get("env", ()) if variable["name"] not in wanted.environment]
+        container["env"] = kept + [{"name": name, "value": value} for name, value in wanted.environment.items()]
+
+
+def ask(cluster: Cluster, namespace: str, job: Object, seconds: float) -> dict[str, Any]:
+    """What a Job that only looks has to say; it goes afterwards. Raises EngineError."""
+    report = run(cluster, namespace, job, seconds)
+    delete(cluster, namespace, job["metadata"]["name"])
+    return report
+
+
+def under_way(cluster: Cluster, namespace: str, app: str) -> str:
+    """Name of a Job that does what CronJob ``app`` is for and has not ended, empty where there is none."""
+    for job in cluster.list(JOB, namespace, labels=f"app={app}")[0]:
+        name = str(job["metadata"]["name"])
+        if not _ended(job) and re.fullmatch(rf"{app}-[0-9a-f]+", name):
+            return name
+    return ""
+
+
+def _ended(job: Object) -> str:
+    """``Complete`` or ``Failed`` with its reason, empty while it runs."""
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition.get("status") == "True" and condition["type"] in {"Complete", "Failed"}:
+            return str(condition["type"])
+    return ""
+
+
+def run(
+    cluster: Cluster, namespace: str, job: Object, seconds: float, say: Callable[[str], None] = lambda _line: None
+) -> dict[str, Any]:
+    """Start a Job, wait for its end, and give what it reports. Raises EngineError with its own words where it fails."""
+    name = job["metadata"]["name"]
+    _make_room(cluster, namespace, job)
+    cluster.create(JOB, job, what=f"Job {name}")
+    diagnosis = Diagnosis(cluster)
+    deadline = time.monotonic() + seconds
+    next_line = time.monotonic() + _SAY_SECONDS
+    while True:
+        live = cluster.find(JOB, namespace, name)
+        if live is None:
+            raise EngineError(f"Job {name} was deleted while it ran.", "Run it again.")
+        ended = _ended(live)
+        if ended == "Complete":
+            return _result(cluster, namespace, name)
+        if ended:
+            raise _failure(cluster, namespace, live)
+        for _, finding in diagnosis.fatal([live]):
+            if not _of_a_container(finding.reason):
+                raise EngineError(f"Job {name} cannot start: {finding}.", _remedy(finding.reason))
+        now = time.monotonic()
+        if now > deadline:
+            raise EngineError(
+                f"Job {name} has not ended after {seconds:.0f} s; it goes on.",
+                f"Look at it with `kubectl logs job/{name} -n {namespace} --all-containers`.",
+            )
+        if now > next_line:
+            next_line = now + _SAY_SECONDS
+            say(f"  {name}: {_running(cluster, namespace, name)}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _make_room(cluster: Cluster, namespace: str, job: Object) -> None:
+    """Delete Jobs of the same kind that have ended, where their pods still hold scratch volumes."""
+    if not any("ephemeral" in volume for volume in job["spec"]["template"]["spec"]["volumes"]):
+        return
+    for other in cluster.list(JOB, namespace, labels=f"app={job['metadata']['labels']['app']}")[0]:
+        if _ended(other):
+            delete(cluster, namespace, other["metadata"]["name"])
+
+
+def delete(cluster: Cluster, namespace: str, name: str) -> None:
+    """Take a Job away, with its pods and their scratch volumes."""
+    cluster.delete(JOB, namespace, name)
+
+
+def _of_a_container(reason: str) -> bool:
+    """Whether a finding is about a program that ended: the Job itself says so a moment later."""
+    return reason in {"Error", "Completed", "OOMKilled", "CrashLoopBackOff", "BackoffLimitExceeded"}
+
+
+def _remedy(reason: str) -> str:
+    if "Image" in reason:
+        return (
+            "Build and push the image (make -C images/backup image), or name yours in platform_image_overrides.backup."
+        )
+    if reason == "FailedCreate":
+        return "Run site.yml, which computes the quota anew; a foreign quota has to be raised."
+    return "`make events` and `kubectl describe job` say more."
+
+
+def _pod(cluster: Cluster, namespace: str, job: str) -> Object | None:
+    """The newest pod of a Job."""
+    pods = cluster.list(POD, namespace, labels=f"batch.kubernetes.io/job-name={job}")[0]
+    return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+
+
+def _statuses(pod: Object) -> Iterable[Object]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _running(cluster: Cluster, namespace: str, job: str) -> str:
+    pod = _pod(cluster, namespace, job)
+    if pod is None:
+        return "waits for its pod"
+    names = [s["name"] for s in _statuses(pod) if "running" in (s.get("state") or {})]
+    return f"{names[-1]} runs" if names else f"pod {pod['metadata']['name']} is {pod['status'].get('phase', 'new')}"
+
+
+def _result(cluster: Cluster, namespace: str, job: str) -> dict[str, Any]:
+    pod = _pod(cluster, namespace, job)
+    if pod is None:
+        raise EngineError(f"The pod of Job {job} is gone, and its report with it.", "Run it again.")
+    path = f"{POD.path(namespace, pod['metadata']['name'])}/log"
+    container = pod["spec"]["containers"][0]["name"]
+    try:
+        response = cluster.transport.request("GET", path, {"container": container})
+    except Disconnected as error:
+        raise EngineError(f"The log of Job {job} cannot be read: {error}.", "Run it again.") from error
+    lines = response.data.decode("utf-8", "replace").splitlines()
+    found = next((line for line in reversed(lines) if line.startswith(RESULT)), None)
+    if response.status != 200 or found is None:
+        raise EngineError(f"Job {job} has left no report.", f"Read its log: kubectl logs job/{job} -n {namespace}.")
+    report: dict[str, Any] = json.loads(found.removeprefix(RESULT))
+    return report
+
+
+def _failure(cluster: Cluster, namespace: str, job: Object) -> EngineError:
+    name = job["metadata"]["name"]
+    pod = _pod(cluster, namespace, name)
+    for status in _statuses(pod) if pod else ():
+        ended = (status.get("state") or {}).get("terminated") or {}
+        if ended.get("reason") == "OOMKilled":
+            return EngineError(
+                f"{status['name']} of Job {name} was killed, as it took more memory than it may.",
+                "Raise backup_resources.limits.memory and run site.yml.",
+            )
+        if ended.get("exitCode"):
+            return told(str(ended.get("message") or f"{status['name']} ended with exit code {ended['exitCode']}"))
+    conditions = (job.get("status") or {}).get("conditions") or []
+    why: Object = next((c for c in conditions if c["type"] == "Failed"), {})
+    if why.get("reason") == "DeadlineExceeded" or (pod and pod["status"].get("reason") == "DeadlineExceeded"):
+        return EngineError(f"Job {name} took longer than it may.", "Raise backup_timeout and run site.yml.")
+    evicted = str(pod["status"].get("message") or "") if pod else ""
+    return EngineError(
+        f"Job {name} failed: {evicted or why.get('message') or why.get('reason') or 'no reason given'}",
+        f"Look at its pod: kubectl describe job/{name} -n {namespace}.",
+    )
+
+
+def told(message: str) -> EngineError:
+    """What a container said at its end: a message and a remedy as JSON, or the last lines of its log."""
+    try:
+        body = json.loads(message)
+        return EngineError(str(body["message"]), str(body["remedy"]))
+    except (ValueError, KeyError, TypeError):
+        text = message.strip()
+    if _NO_SPACE in text:
+        return EngineError(
+            f"The backup volume is full: {text}\nEarlier backups are unharmed.",
+            "Make room: a larger volume (platform_backup.volume_size) or fewer backups (backup_retention).",
+        )
+    return EngineError(text, "The rest is in the log of the pod.")

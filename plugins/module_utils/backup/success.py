@@ -1,0 +1,54 @@
+"""When backups and drills last succeeded, from the status of their CronJobs.
+
+The status outlives the Jobs, counts those that were started by hand, and is what kube-state-metrics gives Prometheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..operations.screen import age, moment
+
+Object = Mapping[str, Any]
+
+MAXIMUM = "multi-agent.platform/maximum-age-hours"
+CREDENTIALS = "multi-agent.platform/credentials"
+BACKUP, DRILL = "backup", "restore-drill"
+_HOURS = 26
+
+
+@dataclass(frozen=True)
+class Success:
+    """The last success of a CronJob. ``late``: longer ago than it may be; ``failed``: a later run did not succeed."""
+
+    last: datetime | None
+    late: bool
+    failed: bool
+
+
+def of(cron_job: Object, now: datetime) -> Success:
+    """What a CronJob's status says. One that is younger than its own limit is not late yet."""
+    metadata, status = cron_job["metadata"], cron_job.get("status") or {}
+    last, scheduled = moment(status.get("lastSuccessfulTime")), moment(status.get("lastScheduleTime"))
+    hours = int((metadata.get("annotations") or {}).get(MAXIMUM, _HOURS))
+    since = last or moment(metadata.get("creationTimestamp")) or now
+    failed = bool(scheduled and (last is None or last < scheduled) and not status.get("active"))
+    return Success(last, now - since > timedelta(hours=hours), failed)
+
+
+def line(cron_jobs: Mapping[str, Object], now: datetime) -> str:
+    """For `make status`; empty where nothing makes backups."""
+    if BACKUP not in cron_jobs:
+        return ""
+    made = of(cron_jobs[BACKUP], now)
+    text = f"Last backup: {age(made.last, now)} ago" if made.last else "Last backup: none has succeeded yet"
+    if made.late:
+        text += ", TOO LONG (make backup; make doctor)"
+    if DRILL in cron_jobs:
+        tried = of(cron_jobs[DRILL], now)
+        text += f"; last restore drill {age(tried.last, now)} ago" if tried.last else "; no restore drill yet"
+        text += ", and a later one FAILED" if tried.failed else ""
+    return text
