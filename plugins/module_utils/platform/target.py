@@ -84,17 +84,19 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
 
     Raises ApiError and ConnectionFailed: without an answer nothing else is worth asking.
     """
-    version = str(cluster.get("/version").get("gitVersion") or "")
-    _check_version(version, wanted.version_minimum, problems)
     checks: list[Callable[[Cluster, Wanted, Problems], None]] = [_check_permissions, _check_cluster_permissions]
     if wanted.tiers & {"datastores", "nats"}:
         checks.append(_check_storage)
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
     found = [Problems() for _ in checks]
-    with ThreadPoolExecutor(len(checks)) as pool:
-        for job in [pool.submit(run, cluster, wanted, own) for run, own in zip(checks, found, strict=True)]:
+    with ThreadPoolExecutor(len(checks) + 1) as pool:
+        asked = pool.submit(cluster.get, "/version")
+        jobs = [pool.submit(run, cluster, wanted, own) for run, own in zip(checks, found, strict=True)]
+        version = str(asked.result().get("gitVersion") or "")
+        for job in jobs:
             job.result()
+    _check_version(version, wanted.version_minimum, problems)
     for own in found:
         problems.found.extend(own.found)
     return version
