@@ -14,7 +14,8 @@ description:
   - Applies the manifests of an earlier release as a run of site.yml would, waits until everything is ready, deletes
     what came later, and records that as a release of its own.
   - Credentials stay as they are now; a rotated password does not come back.
-  - The tiers datastores and nats stay as they are unless O(data_tiers) names them. Database schemas are never changed.
+  - The tiers datastores and nats stay as they are unless O(data_tiers) names them. Database schemas are never changed;
+    no migration runs, and those that ran since are named.
   - Everything is read and checked before anything is written.
 options:
   to:
