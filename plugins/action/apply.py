@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import gc
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,7 @@ class ActionModule(ActionBase):
             if cluster and cluster.interruption.reason:
                 # Ansible ends without looking at results, so this is all that is seen of it.
                 display.display(text, color=C.COLOR_ERROR, stderr=True)
+            self._note_end(text, task_vars or {})
             raise Failure(text) from None
         finally:
             if cluster:
@@ -189,6 +191,14 @@ class ActionModule(ActionBase):
 
         host = str(variables.resolve("inventory_hostname"))
         result_file.record(Path(args["result_file"]), host, entry | {"check": self._task.check_mode})
+
+    def _note_end(self, text: str, task_vars: dict[str, Any]) -> None:
+        """As ``_note``, of a run that ended beside its tiers. A file that cannot be written is what is said already."""
+        if file := self._task.args.get("result_file"):
+            from ..module_utils.ansible import result_file  # noqa: PLC0415 - most runs pay nothing
+
+            with suppress(EngineError):
+                result_file.fail(Path(str(file)), str(task_vars.get("inventory_hostname")), text)
 
     def _elsewhere(self, namespace: str, cluster: Cluster, loaded: set[str]) -> set[Identity]:
         """What the other roles of the collection declare: an object that moved to another tier is not to be deleted.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,13 @@ class ActionModule(ActionBase):
             version = self._check_cluster(args, values, model, variables, problems)
         if problems:
             count = len(problems.found)
-            raise Failure(f"{count} {'thing' if count == 1 else 'things'} to correct; nothing was written.\n{problems}")
+            text = f"{count} {'thing' if count == 1 else 'things'} to correct; nothing was written.\n{problems}"
+            if file := values.get("platform_result_file"):
+                from ..module_utils.ansible import result_file  # noqa: PLC0415 - most runs pay nothing
+
+                with suppress(EngineError):  # where the file is what is wrong, the first tier would say so
+                    result_file.fail(Path(str(file)), str(variables.get("inventory_hostname")), text)
+            raise Failure(text)
         return {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
 
     def _specs(self) -> Specs:

@@ -27,15 +27,28 @@ def record(file: Path, host: str, tier: Mapping[str, Any]) -> None:
 
     Raises EngineError where the file cannot be written.
     """
+    with _of(file, host) as done:
+        done["tiers"].append(dict(tier))
+        done["changed"] |= bool(tier.get("changed"))
+        if tier["outcome"] != OK:
+            done["outcome"] = tier["outcome"]
+
+
+def fail(file: Path, host: str, message: str) -> None:
+    """Say why this run ended on ``host``, where no tier of it did: preflight, a template. Raises EngineError."""
+    with _of(file, host) as done:
+        if done["outcome"] == OK:
+            done |= {"outcome": "failed", "message": message}
+
+
+@contextmanager
+def _of(file: Path, host: str) -> Iterator[dict[str, Any]]:
+    """What this run did on ``host``, to be changed."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with _lock(file.parent):
             document = _read(file)
-            done = document["clusters"].setdefault(host, {"outcome": OK, "changed": False, "tiers": []})
-            done["tiers"].append(dict(tier))
-            done["changed"] |= bool(tier.get("changed"))
-            if tier["outcome"] != OK:
-                done["outcome"] = tier["outcome"]
+            yield document["clusters"].setdefault(host, {"outcome": OK, "changed": False, "tiers": []})
             document["finished"] = _now()
             _write(file, document)
     except OSError as error:

@@ -209,12 +209,13 @@ class Diagnosis:
         return [pod for pod in pods if any(o.get("uid") in sets for o in pod["metadata"].get("ownerReferences") or [])]
 
     def _events(self, obj: Object, pods: Iterable[Object], namespace: str | None) -> list[str]:
-        names = {obj["metadata"]["name"], *(pod["metadata"]["name"] for pod in pods)}
+        # By kind too: an autoscaler has its workload's name, and complaints of its own.
+        about = {(obj["kind"], obj["metadata"]["name"]), *(("Pod", pod["metadata"]["name"]) for pod in pods)}
         prefix = obj["metadata"]["name"] + "-"
         events = [
             event
             for event in self._warned(namespace)
-            if event["involvedObject"].get("name") in names
+            if (event["involvedObject"].get("kind"), event["involvedObject"].get("name")) in about
             or (
                 event["involvedObject"].get("kind") == "ReplicaSet"
                 and event["involvedObject"]["name"].startswith(prefix)

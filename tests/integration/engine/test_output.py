@@ -128,6 +128,21 @@ def test_the_result_file(kubeconfig: Path, namespace: str, tmp_path: Path) -> No
     assert [tier["changed"] for tier in again["clusters"]["localhost"]["tiers"]] == [False]
 
 
+def test_the_result_file_of_a_run_that_ends_before_its_first_tier(namespace: str, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    file.write_text("what the last run left")
+    play(tmp_path, task(tmp_path / "none", namespace, "first", []), expect=2, platform_result_file=str(file))
+    run = json.loads(file.read_text())["clusters"]["localhost"]
+    assert (run["outcome"], run["changed"], run["tiers"]) == ("failed", False, [])
+    assert "there is no file" in run["message"]
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventories/local", "site.yml"]
+    command += ["-e", f"platform_result_file={file}", "-e", "platform_wait=perhaps"]
+    subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, check=False)
+    run = json.loads(file.read_text())["clusters"]["local"]
+    assert run["outcome"] == "failed"
+    assert "platform_wait" in run["message"]
+
+
 def test_a_result_file_that_cannot_be_written(kubeconfig: Path, namespace: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     apply = task(kubeconfig, namespace, "first", [make("v1", "ConfigMap", "c")])

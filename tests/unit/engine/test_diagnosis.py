@@ -117,6 +117,7 @@ def test_report() -> None:
         _event("of the pod", "Pod", "web-1", "2026-01-01T00:00:03Z"),
         _event("of the set", "ReplicaSet", "web-abc", "2026-01-01T00:00:02Z"),
         _event("of another", "Pod", "webber-1", "2026-01-01T00:00:01Z"),
+        _event("of another kind", "HorizontalPodAutoscaler", "web", "2026-01-01T00:00:04Z"),
     ]
     cluster = FakeCluster(crash, *events)
     cluster.logs["main/true"] = "\n".join(f"line {number}" for number in range(30))
