@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +59,8 @@ def _digest(content: bytes) -> str:
 class _Handler(BaseHTTPRequestHandler):
     store: Registry
     protocol_version = "HTTP/1.1"
+    # A client that tries TLS first knows by the status line that it has to do without.
+    default_request_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
         """Quiet: pytest shows what fails."""
@@ -82,15 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         repository = urlsplit(self.path).path.removeprefix("/v2/").partition("/blobs/")[0]
-        session = f"{repository}/blobs/uploads/{len(self.store.uploads)}"
-        self.store.uploads[session] = b""
+        session = f"{repository}/blobs/uploads/{secrets.token_hex(8)}"
         self._body()
-        self._location(202, f"/v2/{session}")
+        self._uploaded(session, b"")
 
     def do_PATCH(self) -> None:
         session = urlsplit(self.path).path.removeprefix("/v2/")
-        self.store.uploads[session] += self._body()
-        self._location(202, f"/v2/{session}")
+        self._uploaded(session, self.store.uploads[session] + self._body())
 
     def do_PUT(self) -> None:
         url = urlsplit(self.path)
@@ -116,14 +117,24 @@ class _Handler(BaseHTTPRequestHandler):
             return content
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _location(self, status: int, where: str, digest: str = "") -> None:
-        self._answer(status, b"", digest=digest, location=where)
+    def _uploaded(self, session: str, content: bytes) -> None:
+        self.store.uploads[session] = content
+        self._location(202, f"/v2/{session}", uploaded=len(content))
+
+    def _location(self, status: int, where: str, digest: str = "", uploaded: int = 0) -> None:
+        headers = {"Location": where, "Range": f"0-{max(0, uploaded - 1)}"}
+        self._answer(status, b"", digest=digest, headers=headers)
 
     def _missing(self, code: str) -> None:
         self._answer(404, f'{{"errors": [{{"code": "{code}", "message": "unknown"}}]}}'.encode())
 
     def _answer(
-        self, status: int, body: bytes, kind: str = "application/json", digest: str = "", location: str = ""
+        self,
+        status: int,
+        body: bytes,
+        kind: str = "application/json",
+        digest: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -131,8 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
         if digest:
             self.send_header("Docker-Content-Digest", digest)
-        if location:
-            self.send_header("Location", location)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
