@@ -7,7 +7,6 @@ Ansible loads this file for the first task.
 from __future__ import annotations
 
 import functools
-import gc
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from ansible import constants as C  # noqa: N812 - its name everywhere in Ansibl
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.ansible import bytecode, roles, signals  # noqa: F401 - bytecode is imported first
+from ..module_utils.ansible import bytecode, garbage, roles, signals  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.roles import ROLES, SHARED_ROLE, Source
@@ -88,9 +87,7 @@ class ActionModule(ActionBase):
         """See the module's documentation for options and return values."""
         super().run(tmp, task_vars)
         del tmp
-        # This worker is a fork of Ansible and ends with the task: walking its inherited objects for garbage costs
-        # 0.1 s and finds none.
-        gc.freeze()
+        garbage.rarely()
         cluster: Cluster | None = None
         run: Run | None = None
         try:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..module_utils.ansible import roles
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.operation import Operation
+from ..module_utils.engine import snapshot
 from ..module_utils.engine import tier as tiers
 from ..module_utils.engine.applyset import ApplySet
 from ..module_utils.engine.cluster import Cluster
@@ -54,16 +55,20 @@ class ActionModule(Operation):
                 policy=policy,
             )
 
+            sets = {name: ApplySet(name, namespace) for name in chosen}
+            seen = snapshot.take(cluster, namespace, {sets[name]: loaded[name].objects for name in chosen})
+
             def job(name: str) -> Callable[[], tiers.Result]:
                 others = {key for other, found in loaded.items() if other != name for key in found.sources}
                 return partial(
                     tiers.apply_tier,
                     cluster,
-                    ApplySet(name, namespace),
+                    sets[name],
                     loaded[name],
                     options,
                     tiers.Listener(),
                     lambda: others,
+                    seen[sets[name]],
                 )
 
             results = cluster_view.at_once({name: job(name) for name in chosen})

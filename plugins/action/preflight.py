@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.ansible import bytecode, signals  # noqa: F401 - bytecode is imported first
+from ..module_utils.ansible import bytecode, garbage, signals  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.expressions import NotSimple, evaluate
 from ..module_utils.ansible.failure import Failure
@@ -55,7 +54,7 @@ class ActionModule(ActionBase):
         """See the module's documentation for options and return values."""
         super().run(tmp, task_vars)
         del tmp
-        gc.freeze()  # see the action apply
+        garbage.rarely()
         _, args = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
         variables = task_vars or {}
         problems = Problems()

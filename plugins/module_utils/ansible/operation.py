@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -16,7 +15,7 @@ from ansible.utils.display import Display
 from ..engine.cluster import Cluster, connect
 from ..engine.errors import EngineError
 from ..engine.render import plain
-from . import signals
+from . import garbage, signals
 from .connection import CONNECTION_SPEC
 from .failure import Failure
 from .variables import Variables, preload
@@ -51,7 +50,7 @@ class Operation(ActionBase):
         """See the documentation of the module of this name for options and return values."""
         super().run(tmp, task_vars)
         del tmp
-        gc.freeze()  # see the action apply
+        garbage.rarely()
         self.host = str((task_vars or {}).get("inventory_hostname", ""))
         self.variables = Variables(self._templar, task_vars or {}, [SHARED_ROLE])
         cluster: Cluster | None = None
