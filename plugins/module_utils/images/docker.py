@@ -149,7 +149,9 @@ class Docker:
     def copy(self, source: str, target: str, say: Say) -> str:
         """Another tag in the registry for what is there; the digest."""
         if self.buildx:
-            work(["docker", "buildx", "imagetools", "create", "--tag", target, source], f"tag {target}", say)
+            # As it is: an index around it would have another digest.
+            create = ["docker", "buildx", "imagetools", "create", "--prefer-index=false", "--tag", target, source]
+            work(create, f"tag {target}", say)
             return self.digest(target)
         if not self.identity(source):
             self.pull(source, say)
