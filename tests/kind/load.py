@@ -3,7 +3,7 @@
 Every request has a connection of its own and is sent once, or ``tries`` times where the connection is lost. Ends when
 /tmp/stop appears and prints a line of JSON: {sent, failed, errors: {text: count}, in_flight: requests sent again
 after their connection broke, refused: those for which none was made, sent_again: calls that parts sent again below,
-seconds, p50_ms, p99_ms, max_ms}. LOAD = {url, rate, tries}.
+seconds, p50_ms, p99_ms, max_ms}. LOAD = {url, rate, tries, method}.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ class Seen:
     below: int = 0
 
 
-async def request(url: SplitResult, tries: int, seen: list[Seen]) -> None:
+async def request(url: SplitResult, method: str, tries: int, seen: list[Seen]) -> None:
     begin, one = time.monotonic(), Seen()
     seen.append(one)
     for left in reversed(range(tries)):
         try:
             async with asyncio.timeout(LIMIT):
-                one.error, one.below = await exchange(url)
+                one.error, one.below = await exchange(url, method)
             break
         except Exception as cause:
             one.error = f"{type(cause).__name__}: {cause}"
@@ -46,12 +46,12 @@ async def request(url: SplitResult, tries: int, seen: list[Seen]) -> None:
     one.seconds = time.monotonic() - begin
 
 
-async def exchange(url: SplitResult) -> tuple[str, int]:
+async def exchange(url: SplitResult, method: str) -> tuple[str, int]:
     """What is wrong with the answer, and how often calls were sent again for it. Raises where there is none."""
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
         target = f"{url.path}?{url.query}"
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: {url.hostname}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"{method} {target} HTTP/1.1\r\nHost: {url.hostname}\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:
         writer.close()
@@ -59,8 +59,16 @@ async def exchange(url: SplitResult) -> tuple[str, int]:
         raise ConnectionResetError("closed without an answer")
     status = head.split(b"\r\n", 1)[0].decode()
     if not status.startswith("HTTP/1.1 200"):
-        return f"{status}: {body[:200].decode(errors='replace')}", 0
-    return "", json.loads(body)["sent_again"]
+        return f"{status}: {reason(body)}", 0
+    return "", json.loads(body).get("sent_again", 0)
+
+
+def reason(body: bytes) -> str:
+    """Why a round trip failed, where it was one; else how the answer begins."""
+    try:
+        return json.dumps(json.loads(body)["errors"])
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode(errors="replace")
 
 
 async def main() -> None:
@@ -69,7 +77,7 @@ async def main() -> None:
     seen: list[Seen] = []
     tasks: set[asyncio.Task[None]] = set()
     while not os.path.exists("/tmp/stop"):
-        task = asyncio.create_task(request(url, order["tries"], seen))
+        task = asyncio.create_task(request(url, order["method"], order["tries"], seen))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         sent += 1

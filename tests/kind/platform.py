@@ -191,12 +191,14 @@ class Platform:
         pytest.fail(f"no round trip of {tries} succeeded: {answer}")
 
     @contextmanager
-    def load(self, name: str, path: str, rate: float, tries: int = 1) -> Iterator[Callable[[], dict[str, Any]]]:
+    def load(
+        self, name: str, path: str, rate: float, tries: int = 1, method: str = "GET"
+    ) -> Iterator[Callable[[], dict[str, Any]]]:
         """Requests to the gateway at ``rate`` a second, from a pod that policies take for the frontend.
 
         Gives a function that ends the load and returns the client's report (see load.py).
         """
-        order = {"url": f"http://gateway-service:3000{path}", "rate": rate, "tries": tries}
+        order = {"url": f"http://gateway-service:3000{path}", "rate": rate, "tries": tries, "method": method}
         pod = _load_pod(name, order, self.pods("frontend")[0]["spec"]["containers"][0]["image"])
         self.kubectl("delete", "pod", name, "--ignore-not-found", "--now")
         self.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
