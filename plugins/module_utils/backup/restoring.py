@@ -98,7 +98,7 @@ def encrypted(cluster: Cluster, namespace: str, asked: Asked, seconds: float) ->
 def decrypt(data: bytes, identity_file: str) -> dict[str, str]:
     """Name to value, by the private key in a file as ``age-keygen`` writes it. Raises EngineError; says no value."""
     try:
-        import pyrage  # type: ignore[import-not-found]  # noqa: PLC0415 - only whoever restores credentials needs it
+        import pyrage  # noqa: PLC0415 - only whoever restores credentials needs it
     except ImportError:
         raise ConfigurationError(
             "Reading credentials of a backup needs the Python package pyrage.",

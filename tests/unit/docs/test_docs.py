@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 # Pages of the reference service speak of its own Makefile and metrics.
 OF_PROJECT = [page for page in PAGES if not page.name.startswith("04")]
-ROLES = ("platform", "namespace", "netpol", "datastores", "nats", "services", "frontend", "ingress")
+ROLES = ("platform", "namespace", "netpol", "datastores", "nats", "backup", "services", "frontend", "ingress")
 
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

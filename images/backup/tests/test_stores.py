@@ -1,0 +1,290 @@
+"""Backups and restores over real PostgreSQL and NATS, a Qdrant of few calls, a folder and an S3 server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import nats as nats_client
+import psycopg
+import pytest
+from conftest import DATABASE, Pod
+from moto.server import ThreadedMotoServer
+from servers import Nats, Qdrant
+
+from platform_backup import credentials
+from platform_backup.manifest import NAME
+
+VALUE = "a secret that nobody may see"
+
+
+def fill(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    """Three rows and an odd name, two points, four messages and a consumer."""
+    pod.sql('CREATE SCHEMA IF NOT EXISTS agent; CREATE TABLE agent."Odd name" (id int, text text)')
+    pod.sql("INSERT INTO agent.\"Odd name\" VALUES (1, E'a\\nb'), (2, E'\\\\.'), (3, NULL)")
+    pod.sql("CREATE TABLE agent.empty (id int)")
+    qdrant.points = {"notes": [1, 2]}
+    qdrant.aliases = [{"collection_name": "notes", "alias_name": "latest"}]
+
+    async def publish() -> None:
+        client = await nats_client.connect(f"nats://127.0.0.1:{nats.port}")
+        stream = client.jetstream()
+        for info in await stream.streams_info():
+            await stream.delete_stream(info.config.name)
+        await stream.add_stream(name="platform", subjects=["events.>"])
+        for number in range(4):
+            await stream.publish(f"events.{number}", b"x" * 200_000)
+        await stream.subscribe("events.>", durable="reader")
+        await client.close()
+
+    asyncio.run(publish())
+
+
+def messages(nats: Nats) -> dict[str, tuple[int, int]]:
+    """Stream -> (messages, consumers)."""
+
+    async def ask() -> dict[str, tuple[int, int]]:
+        client = await nats_client.connect(f"nats://127.0.0.1:{nats.port}")
+        found = await client.jetstream().streams_info()
+        await client.close()
+        return {info.config.name: (info.state.messages, info.state.consumer_count) for info in found}
+
+    return asyncio.run(ask())
+
+
+def spoil(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    """Other data in every store, and things that the backup does not know."""
+    pod.sql('DELETE FROM agent."Odd name"; CREATE TABLE agent.later (id int)')
+    qdrant.points = {"notes": [9], "later": [1]}
+    qdrant.aliases = []
+
+    async def change() -> None:
+        client = await nats_client.connect(f"nats://127.0.0.1:{nats.port}")
+        await client.jetstream().purge_stream("platform")
+        await client.jetstream().add_stream(name="later", subjects=["later.>"])
+        await client.close()
+
+    asyncio.run(change())
+
+
+def check(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    """Everything is as `fill` made it."""
+    assert pod.sql('SELECT * FROM agent."Odd name" ORDER BY id') == [(1, "a\nb"), (2, "\\."), (3, None)]
+    assert pod.sql("SELECT to_regclass('agent.later')") == [(None,)]
+    assert qdrant.points == {"notes": [1, 2]}
+    assert qdrant.aliases == [{"collection_name": "notes", "alias_name": "latest"}]
+    assert messages(nats) == {"platform": (4, 1)}
+
+
+def result(output: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(output.rpartition("RESULT ")[2])
+    return found
+
+
+def backup_folder(pod: Pod, name: str) -> Path:
+    return Path(pod.environment["BACKUP_ROOT"]) / "agents" / name
+
+
+def test_rows_points_and_messages_come_back(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    (listed,) = result(pod.run("list").stdout)["backups"]  # type: ignore[misc]
+    assert listed["counts"] == {
+        "tables": 2, "rows": 3, "collections": 1, "points": 2, "streams": 1, "messages": 4,
+    }  # fmt: skip
+    spoil(pod, qdrant, nats)
+    done = pod.restore(name)
+    assert done.returncode == 0, done.stderr
+    check(pod, qdrant, nats)
+    assert result(done.stdout)["gone"] == {"qdrant": ["later"], "nats": ["later"]}
+    assert pod.sql("SELECT datname FROM pg_database WHERE datname LIKE 'multi_agent%'") == [(DATABASE,)]
+
+
+def test_one_part_alone_leaves_the_others(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    spoil(pod, qdrant, nats)
+    assert pod.restore(name, PARTS="postgres").returncode == 0
+    assert len(pod.sql('SELECT * FROM agent."Odd name"')) == 3
+    assert qdrant.points == {"notes": [9], "later": [1]}
+
+
+def test_a_drill_compares_content(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    done = pod.restore(name, last="drill", DRILL="true")
+    report = result(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert set(report["checks"].values()) == {True}  # type: ignore[attr-defined]
+    # The same number of rows, and another content.
+    content = pod.scratch / "work" / "content.txt"
+    content.write_text(content.read_text().replace("content_sha256 ", "content_sha256 0"))
+    pod.run("prepare", FROM=name, DRILL="true")
+    pod.script("load.sh.j2", FROM=name)
+    differs = pod.run("drill", FROM=name, DRILL="true")
+    assert differs.returncode == 1
+    assert "differs from it: checksum of the database's content" in differs.stderr
+
+
+def test_clients_that_are_connected_do_not_keep_the_restore(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    stop = threading.Event()
+
+    def pester() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(psycopg.Error):  # it is thrown out again and again
+                pod.sql("SELECT 1")
+
+    thread = threading.Thread(target=pester)
+    thread.start()
+    try:
+        assert pod.restore(name, PARTS="postgres").returncode == 0
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_an_interrupted_restore_leaves_the_database_and_is_begun_again(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    pod.sql("INSERT INTO agent.empty VALUES (1)")
+    assert pod.run("prepare", FROM=name).returncode == 0
+    assert pod.script("load.sh.j2").returncode == 0  # and here the pod is killed
+    assert pod.sql("SELECT count(*) FROM agent.empty") == [(1,)]
+    assert pod.restore(name).returncode == 0
+    check(pod, qdrant, nats)
+
+
+def test_a_corrupt_backup_changes_nothing(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    dump = backup_folder(pod, name) / "postgres" / "database.dump"
+    data = bytearray(dump.read_bytes())
+    data[len(data) // 2] ^= 1
+    dump.write_bytes(data)
+    done = pod.restore(name)
+    assert done.returncode == 1
+    assert "checksum of postgres/database.dump" in done.stderr
+    assert "Traceback" not in done.stderr
+    check(pod, qdrant, nats)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"FROM": "19990101-000000"}, "There is no backup '19990101-000000'"),
+        ({"PARTS": "tapes"}, "There is no part 'tapes'"),
+        ({"QDRANT_NODES": "http://127.0.0.1:1"}, "Qdrant 127.0.0.1:1 cannot be reached"),
+        ({"NATS_URL": "nats://127.0.0.1:1"}, "NATS cannot be reached"),
+        ({"PGPORT": "1"}, "Postgres cannot be reached"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(
+    pod: Pod, qdrant: Qdrant, nats: Nats, change: dict[str, str], words: str
+) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    done = pod.run("prepare", **{"FROM": name, **change})
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    check(pod, qdrant, nats)
+
+
+def test_a_backup_of_another_platform_is_refused(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    backup_folder(pod, name).parent.rename(backup_folder(pod, name).parent.with_name("others"))
+    done = pod.run("prepare", FROM=name, PLATFORM="others")
+    assert "is of platform agents, and this one is others" in done.stderr
+
+
+def test_a_dump_that_fails_leaves_nothing_and_says_why(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    kept = pod.backup()
+    failed = pod.script("dump.sh.j2", POD_NAME="broken", PGDATABASE="nothing")
+    assert failed.returncode == 1
+    assert 'database "nothing" does not exist' in (pod.scratch / "termination").read_text()
+    assert [path.name for path in backup_folder(pod, kept).parent.iterdir()] == [kept]
+
+
+def test_credentials_are_never_in_clear_and_open_with_the_key(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    from pyrage import decrypt  # noqa: PLC0415
+
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    folder = backup_folder(pod, name)
+    assert not [path for path in folder.rglob("*") if path.is_file() and VALUE.encode() in path.read_bytes()]
+    data = (folder / credentials.FILE).read_bytes()
+    assert json.loads(decrypt(data, [pod.identity])) == {"jwt_secret": VALUE}
+    assert VALUE not in pod.run("credentials", FROM=name).stdout
+
+
+def test_without_a_key_credentials_stay_out(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup(AGE_RECIPIENTS="")
+    assert not (backup_folder(pod, name) / "credentials").exists()
+    assert "has no credentials" in pod.run("credentials", FROM=name).stderr
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[dict[str, str]]:
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket="acme")
+    for name, value in (("id", "key"), ("secret", "secret")):
+        (tmp_path / name).write_text(value)
+    yield {
+        "S3_BUCKET": "acme",
+        "S3_PREFIX": "a/b",
+        "S3_ENDPOINT": endpoint,
+        "S3_ACCESS_KEY_ID_FILE": str(tmp_path / "id"),
+        "S3_SECRET_ACCESS_KEY_FILE": str(tmp_path / "secret"),
+    }
+    server.stop()
+
+
+def test_a_bucket_keeps_backups_as_a_volume_does(pod: Pod, qdrant: Qdrant, nats: Nats, bucket: dict[str, str]) -> None:
+    pod.environment |= bucket
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    assert not any(Path(pod.environment["BACKUP_ROOT"]).rglob("*.dump"))
+    spoil(pod, qdrant, nats)
+    assert pod.restore("latest").returncode == 0
+    check(pod, qdrant, nats)
+    client = boto3.client(
+        "s3", endpoint_url=bucket["S3_ENDPOINT"], region_name="us-east-1", aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )  # fmt: skip
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket="acme")["Contents"]]
+    assert f"a/b/agents/{name}/{NAME}" in keys
+    # One whose manifest is not there yet, or no more, is none.
+    client.delete_object(Bucket="acme", Key=f"a/b/agents/{name}/{NAME}")
+    assert "There is no backup." in pod.run("prepare", FROM="latest").stderr
+
+
+def test_retention_empties_a_bucket(pod: Pod, qdrant: Qdrant, nats: Nats, bucket: dict[str, str]) -> None:
+    pod.environment |= bucket | {"RETENTION": '{"last": 1}'}
+    fill(pod, qdrant, nats)
+    first = pod.backup()
+    second = first
+    while second == first:  # names are seconds
+        second = pod.backup()
+    assert [made["name"] for made in result(pod.run("list").stdout)["backups"]] == [second]  # type: ignore[attr-defined]
+
+
+def test_a_bucket_that_is_not_there_is_a_sentence(pod: Pod, bucket: dict[str, str]) -> None:
+    done = pod.run("list", **bucket | {"S3_BUCKET": "nobodys"})
+    assert done.returncode == 1
+    assert "Bucket nobodys" in done.stderr
+    assert "NoSuchBucket" in done.stderr
+    assert "Traceback" not in done.stderr
