@@ -32,7 +32,11 @@ class ActionModule(Images):
                 "Choose one: ARGS='--limit NAME'.",
             )
         wanted = request(args, variables)
-        wanted.builds()  # what cannot be built is said before anything else happens
+        if not wanted.builds():  # what cannot be built is said before anything else happens
+            raise EngineError(
+                "platform_image_overrides gives the image of every part: there is nothing to build or watch.",
+                "Take those out of it that you work on.",
+            )
         catalogue = variables.resolve("__platform_catalogue")
         description = {
             "request": asdict(wanted),

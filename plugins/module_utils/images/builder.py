@@ -29,13 +29,15 @@ T = TypeVar("T")
 class Request:
     """What is asked for; the options of the module ``images`` are its fields.
 
-    parts: of the catalogue's model. references: image references by name, for repositories. stores: references of the
-    stores, which are loaded into kind where the engine has them. Others: see roles/images/defaults/main.yml.
+    parts: of the catalogue's model. references: image references by name, for repositories. overridden: names whose
+    image the user gives by platform_image_overrides: not built, unless their part is chosen. others: references that
+    are loaded into kind where the engine has them. The rest: see roles/images/defaults/main.yml.
     """
 
     parts: Sequence[Mapping[str, Any]]
     references: Mapping[str, Any]
-    stores: Sequence[str]
+    overridden: Sequence[str]
+    others: Sequence[str]
     source_dir: str
     map: str
     environment: str
@@ -53,8 +55,12 @@ class Request:
 
     def builds(self) -> list[Build]:
         """What is to be built. Raises EngineError."""
+        if self.chosen:
+            parts = self.parts
+        elif not (parts := [part for part in self.parts if part["image_name"] not in self.overridden]):
+            return []
         return builds(
-            self.parts,
+            parts,
             self.references,
             source_dir=self.source_dir,
             registry=self.registry,
@@ -222,7 +228,7 @@ class Builder:
             docker.tag(image.content_reference, image.tagged)
 
     def _load(self, images: Iterable[Image]) -> bool:
-        wanted = [*(image.tagged for image in images), *self._request.stores]
+        wanted = [*(image.tagged for image in images), *self._request.others]
         found = {reference: self._docker.identity(reference) for reference in wanted}
         begin = time.monotonic()
         loaded = kind.load(self._nodes, {reference: identity for reference, identity in found.items() if identity})
@@ -259,7 +265,11 @@ class Builder:
 
     def _explain(self, found: Sequence[Build]) -> None:
         request = self._request
-        if not request.source_dir:
+        if request.overridden and not request.chosen:
+            self._say(
+                f"platform_image_overrides gives the images of {', '.join(sorted(request.overridden))}: not built"
+            )
+        if not request.source_dir and found:
             parts = ", ".join(found[0].parts)
             self._say(f"platform_source_dir is empty: the reference service plays {parts}")
         if request.push and request.attestations and not self._docker.attests:
@@ -271,7 +281,7 @@ class Builder:
 
 def _allowed(request: Request, found: Sequence[Build]) -> None:
     """What needs no engine to be refused."""
-    if not request.source_dir and request.environment in {"staging", "prod"}:
+    if found and not request.source_dir and request.environment in {"staging", "prod"}:
         raise EngineError(
             f"platform_source_dir is empty, and {request.environment} is no place for the reference service.",
             "Name the folder of your sources: platform_source_dir, or make images SOURCE=../services.",

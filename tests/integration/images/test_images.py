@@ -163,6 +163,15 @@ def test_some_parts_and_their_build_arguments(project: Project) -> None:
 
 
 @needs_engine
+def test_an_image_that_the_user_gives_is_not_built(project: Project) -> None:
+    given = {"platform_image_overrides": {"gateway": "registry.example.org/mine:1"}}
+    output = project.run("images", **given)
+    assert "platform_image_overrides gives the images of gateway: not built" in output
+    assert set(project.map) == {"frontend"}
+    assert "1 image built" in project.run("images", images_parts=["gateway"], **given)
+
+
+@needs_engine
 def test_push_by_commit_with_digests_and_nothing_twice(project: Project, hub: Registry) -> None:
     pushed: dict[str, Any] = {"images_push": True, "images_registry": hub.address, "images_tag_policy": "commit"}
     commit = project.git("rev-parse", "--short=12", "HEAD")
@@ -243,7 +252,7 @@ def test_site_reads_the_map(project: Project) -> None:
         ({"images_tag_policy": "given"}, "no tag was"),
         ({"images_push": True}, "neither images_registry nor the image's name says where to"),
         ({"images_platforms": ["linux/amd64", "linux/arm64"]}, "holds an image for one platform"),
-        ({"images_map": "/proc/nowhere/images.yml"}, "images_map"),
+        ({"images_map": "/etc/passwd/images.yml"}, "images_map = /etc/passwd/images.yml cannot be used"),
         (
             {"platform_source_dir": "", "platform_environment": "prod", "images_push": False},
             "no place for the reference",
