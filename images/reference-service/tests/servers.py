@@ -127,13 +127,13 @@ class NatsServer:
         publish = [
             f"platform.{part}.>",
             *(f"platform.{callee}.>" for callee in calls),
+            *(f"_INBOX.{caller}.>" for caller, (called, _) in PARTS.items() if part in called or part == caller),
             *api,
             "$JS.API.DIRECT.GET.platform.>",
         ]
         return {
             "publish": {"allow": publish},
             "subscribe": {"allow": [f"platform.{part}.>", f"_INBOX.{part}.>"]},
-            "allow_responses": True,
         }
 
     def start(self) -> None:

@@ -106,6 +106,11 @@ class Stream:
         self.socket.close()
 
 
+def part_of(login: str) -> str:
+    """The part that a login belongs to: each has two, which take turns when its password is rotated."""
+    return login.removesuffix("_b")
+
+
 def postgres() -> str:
     """Log in by SCRAM-SHA-256 and ask. https://www.postgresql.org/docs/17/protocol-message-formats.html"""
     user, password = credential("POSTGRES_USER"), credential("POSTGRES_PASSWORD")
@@ -124,7 +129,8 @@ def postgres() -> str:
                 answer = body[6:].decode()
             if kind == b"Z":
                 break
-        if answer != f"{user} in schema {user}":
+        part = part_of(user)
+        if answer != f"{part} in schema {part}":
             raise Unexpected(f"SELECT answered {answer!r}")
         return "SQL as " + answer
     finally:
@@ -186,7 +192,7 @@ def nats() -> str:
     if "Authorization" not in nats_exchange({}, ""):
         raise Unexpected("a client without a user is let in")
     user = {"user": credential("NATS_USER"), "pass": credential("NATS_PASSWORD")}
-    answer = json.loads(nats_exchange(user, "_INBOX.{}.{}".format(user["user"], secrets.token_hex(8))))
+    answer = json.loads(nats_exchange(user, "_INBOX.{}.{}".format(part_of(user["user"]), secrets.token_hex(8))))
     if "error" in answer:
         raise Unexpected("JetStream: {}".format(answer["error"].get("description")))
     return "JetStream holds {} streams, refuses who gives no user".format(answer["streams"])
