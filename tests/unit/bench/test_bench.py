@@ -94,6 +94,21 @@ def test_goal_of_another_distance_is_not_mixed_up() -> None:
     assert Goal(100, NOOP, Kubectl.name, 0.4, latency=20.0).measured(_results()) is None
 
 
+def test_results_of_several_runs_are_joined_and_the_later_of_two_counts() -> None:
+    first, second = _results(), Results({"cores": "2"}, {"helm": "v4"}, {"repeat": 3})
+    second.cells = [
+        Cell(100, 0.0, NOOP, Project.name, 690, [7.0], [7.0], load=[12.0, 3.0]),
+        Cell(8, 0.0, NOOP, Project.name, 95, [1.0], [1.0]),
+    ]
+    joined = Results.joined([first.as_dict(), second.as_dict()])
+    found = joined.find(100, 0.0, NOOP, Project.name)
+    assert found is not None
+    assert found.seconds == 7.0
+    assert joined.find(100, 0.0, CHANGE, Project.name) is not None
+    assert joined.cells[0].services == 8
+    assert "Load average of the machine meanwhile: 3 to 12." in report.markdown(joined)
+
+
 def test_plot_shows_every_tool_that_has_a_time() -> None:
     svg = report.plot(_results())
     assert svg.count("<rect") == 1 + 3  # the background and three bars
