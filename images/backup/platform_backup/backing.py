@@ -10,6 +10,7 @@ from typing import Any
 from . import credentials, manifest, postgres, retention, store
 from .errors import BackupError, of_volume
 from .jetstream import Streams
+from .patience import until_reached
 from .qdrant import Vectors
 from .report import result, say, size
 from .settings import Settings
@@ -40,10 +41,12 @@ def _collect(settings: Settings, staging: Path) -> manifest.Manifest:
     parts: dict[str, dict[str, Any]] = {}
     parts["postgres"] = postgres.read_content(staging / postgres.CONTENT)
     say(f"Postgres: {_total(parts['postgres']['rows'].values(), 'row')} in {len(parts['postgres']['rows'])} tables.")
-    parts["qdrant"] = Vectors(settings).save(staging)
+    vectors, messages = Vectors(settings), Streams(settings)
+    until_reached(settings, vectors.version, messages.live_messages)
+    parts["qdrant"] = vectors.save(staging)
     found = parts["qdrant"]["collections"]
     say(f"Qdrant: {_total((c['points'] for c in found.values()), 'point')} in {len(found)} collections.")
-    parts["nats"] = Streams(settings).save(staging)
+    parts["nats"] = messages.save(staging)
     streams = parts["nats"]["streams"]
     say(f"NATS: {_total((s['messages'] for s in streams.values()), 'message')} in {len(streams)} streams.")
     if settings.recipients:

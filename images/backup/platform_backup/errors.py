@@ -14,6 +14,10 @@ class BackupError(Exception):
         self.remedy = remedy
 
 
+class Unreachable(BackupError):
+    """A store does not answer. It may in a moment."""
+
+
 FULL = "Make room there: a larger volume (platform_backup.volume_size) or fewer backups (backup_retention)."
 
 

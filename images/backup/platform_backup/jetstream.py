@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from nats.errors import Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
-from .errors import BackupError, of_volume
+from .errors import BackupError, Unreachable, of_volume
 from .settings import Settings
 
 _API = "$JS.API"
@@ -92,7 +92,7 @@ class Streams:
                 **options,
             )
         except (Error, OSError) as error:
-            raise BackupError(
+            raise Unreachable(
                 f"NATS cannot be reached: {error or type(error).__name__}.", "Look at it: make status."
             ) from error
         try:
@@ -115,7 +115,7 @@ async def _api(client: Client, verb: str, body: Any = None) -> dict[str, Any]:
     try:
         answer = await client.request(f"{_API}.{verb}", data, timeout=_SECONDS)
     except NoRespondersError as error:
-        raise BackupError("JetStream does not answer.", "See the log of NATS: make logs S=nats.") from error
+        raise Unreachable("JetStream does not answer.", "See the log of NATS: make logs S=nats.") from error
     return _checked(answer.data, verb)
 
 

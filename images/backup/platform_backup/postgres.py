@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import DuplicateObject, ObjectInUse
 
-from .errors import BackupError
+from .errors import BackupError, Unreachable
 from .settings import Settings
 
 DUMP, ROLES, CONTENT = "postgres/database.dump", "postgres/roles.sql", "postgres/content.txt"
@@ -72,9 +72,13 @@ class Database:
                 autocommit=True,
             )
         except psycopg.OperationalError as error:
-            raise BackupError(
+            raise Unreachable(
                 f"Postgres cannot be reached: {str(error).strip().splitlines()[-1]}.", "Look at it: make status."
             ) from error
+
+    def reach(self) -> None:
+        """Raises Unreachable where the server does not answer."""
+        self.connect("postgres").close()
 
     def live_rows(self) -> dict[str, int]:
         """Rows of every table of the live database; empty where there is no such database."""

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from . import files
-from .errors import BackupError, of_volume
+from .errors import BackupError, Unreachable, of_volume
 from .settings import Settings
 
 _SECONDS = 3600.0  # a snapshot of a large collection takes its time
@@ -73,7 +73,7 @@ class Node:
             connection.request(method, path, body, {**headers, "api-key": self._key})
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise BackupError(f"{where} cannot be reached: {error}.", "Look at it: make status.") from error
+            raise Unreachable(f"{where} cannot be reached: {error}.", "Look at it: make status.") from error
         if answer.status >= 400:
             text = answer.read().decode("utf-8", "replace")
             raise BackupError(

@@ -16,6 +16,7 @@ from typing import Any
 from . import manifest, postgres, store
 from .errors import BackupError, of_volume
 from .jetstream import Streams
+from .patience import until_reached
 from .postgres import Database
 from .qdrant import Vectors, on_one_node
 from .report import result, say, size
@@ -40,18 +41,21 @@ def prepare(settings: Settings) -> None:
     except OSError as error:
         raise of_volume(error, f"backup {name}") from error
     say(f"Backup {name} is sound: {number} files of {', '.join(parts)}, {size(made.size)} in all.")
-    database, vectors = Database(settings), Vectors(settings)
+    database, vectors, streams = Database(settings), Vectors(settings), Streams(settings)
+    asks = {"postgres": database.reach, "qdrant": vectors.version, "nats": streams.live_messages}
+    until_reached(settings, *(asks[part] for part in parts))
     if "postgres" in parts:
         database.check_version(made.parts["postgres"]["version"])
     if "qdrant" in parts and not _is_drill(settings):
         vectors.check_nodes(made.parts["qdrant"])
+    live = {"postgres": database.live_rows, "qdrant": vectors.live_points, "nats": streams.live_messages}
     plan = {
         "name": name,
         "parts": list(parts),
         "folder": str(folder),
         "begin": begin,
         "backup": made.summary(),
-        "live": _live(settings, database, vectors, parts),
+        "live": {part: live[part]() for part in parts},
     }
     (settings.work / _PLAN).write_text(json.dumps(plan))
     loads = "postgres" in parts and settings.text("MODE", "") != INSPECT
@@ -60,18 +64,6 @@ def prepare(settings: Settings) -> None:
     # For the container that loads, which knows no JSON.
     load = f"DUMP='{folder / postgres.DUMP}'\nGROWING='{database.growing}'\n" if loads else ""
     (settings.work / "load.env").write_text(load)
-
-
-def _live(
-    settings: Settings, database: Database, vectors: Vectors, parts: tuple[str, ...]
-) -> dict[str, dict[str, int]]:
-    """What the stores hold now, by part: name to number of rows, points or messages."""
-    ask = {
-        "postgres": database.live_rows,
-        "qdrant": vectors.live_points,
-        "nats": Streams(settings).live_messages,
-    }
-    return {part: ask[part]() for part in parts}
 
 
 def finish(settings: Settings) -> dict[str, Any]:

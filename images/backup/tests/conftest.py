@@ -116,6 +116,7 @@ def pod(tmp_path: Path, postgres: Postgres, nats: Nats, qdrant: Qdrant) -> Pod:
         {
             "PLATFORM": "agents",
             "POD_NAME": "backup-0",
+            "PATIENCE": "0",
             "BACKUP_ROOT": str(tmp_path / "backups"),
             "BACKUP_TIMEOUT": "14400",
             "WORK_DIR": str(tmp_path / "work"),
