@@ -12,9 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ..module_utils.ansible import bytecode, garbage, roles, signals  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC
@@ -73,7 +71,6 @@ _OF_ONE = ("templates", "definition")
 
 preload(ROLES)
 signals.await_workers()
-display = Display()
 
 
 class ActionModule(ActionBase):
@@ -115,8 +112,7 @@ class ActionModule(ActionBase):
         except EngineError as error:
             text = run.credentials.redact(str(error)) if run else str(error)
             if cluster and cluster.interruption.reason:
-                # Ansible ends without looking at results, so this is all that is seen of it.
-                display.display(text, color=C.COLOR_ERROR, stderr=True)
+                signals.say_last(text)
             self._note_end(text, task_vars or {})
             raise Failure(text) from None
         finally:

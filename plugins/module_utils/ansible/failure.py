@@ -12,6 +12,9 @@ class Failure(AnsibleActionFail):
     task: the same text twice, and a place where nothing is wrong. Without it each callback still has all of the result.
     """
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)  # type: ignore[no-untyped-call]
+
     @property
     def omit_exception_key(self) -> bool:
         return True

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -61,7 +60,7 @@ class Operation(ActionBase):
                 return self.operate(cluster, args)
         except EngineError as error:
             if cluster and cluster.interruption.reason:
-                display.display(str(error), color=C.COLOR_ERROR, stderr=True)  # see the action apply
+                signals.say_last(str(error))
             raise Failure(str(error)) from None
         finally:
             if cluster:

@@ -26,6 +26,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from ansible import constants
+from ansible.utils.display import Display
+
 from ..engine.interruption import Interruption
 
 # How long the parent waits for its workers to say where they were and to give their Leases back.
@@ -33,6 +36,7 @@ FAREWELL_SECONDS = 15.0
 _PARENT_SECONDS = 1.0
 _FORWARDED = (signal.SIGINT, signal.SIGTERM)
 
+display = Display()
 Handler = Callable[[int, FrameType | None], Any]
 
 
@@ -61,6 +65,11 @@ def heeded(interruption: Interruption) -> Iterator[None]:
     finally:
         done.set()
         restore()
+
+
+def say_last(text: str) -> None:
+    """Show why a run was stopped. Ansible then ends without looking at results, so this is all that is seen of it."""
+    display.display(text, color=constants.config.get_config_value("COLOR_ERROR"), stderr=True)
 
 
 def _watch_parent(interruption: Interruption, done: threading.Event) -> None:

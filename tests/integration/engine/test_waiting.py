@@ -154,7 +154,7 @@ def test_a_secret_that_a_volume_names(cluster: Cluster, engine: Engine) -> None:
 
 def test_the_new_version_is_awaited_though_the_last_one_is_broken(engine: Engine) -> None:
     """No pod of it goes before one of the new version is available: mending is what the run is for."""
-    gently = {"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}, "replicas": 2}
+    gently: dict[str, Any] = {"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}, "replicas": 2}
     engine.apply([workload("Deployment", "broken-crash", **gently)])
     mended = workload("Deployment", "broken-ready", **gently)
     text = failure(engine, mended, make("apps/v1", "Deployment", "other", **_of("other", mended)), seconds=8)
