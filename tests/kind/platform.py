@@ -212,7 +212,7 @@ class Platform:
     def _report(self, name: str) -> dict[str, Any]:
         time.sleep(5)  # and some from after
         self.kubectl("exec", name, "--", "touch", "/tmp/stop")
-        self.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=60s")
+        self.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=180s")
         report: dict[str, Any] = json.loads(self.kubectl("logs", name).splitlines()[-1])
         print(f"{name}: {json.dumps(report)}")
         ARTIFACTS.mkdir(parents=True, exist_ok=True)

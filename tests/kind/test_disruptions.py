@@ -44,7 +44,7 @@ def test_pods_killed_one_by_one_cost_no_more_than_what_they_held(platform: Platf
             pod = platform.pods(part)[0]
             kill(platform, pod)
             killed += 1
-            platform.kubectl("rollout", "status", f"deployment/{part}", "--timeout=120s")
+            platform.kubectl("rollout", "status", f"deployment/{part}", "--timeout=300s")
         report = end()
     # The client notices a gateway's death alone and sends those requests again; parts do so with what a callee lost.
     print(

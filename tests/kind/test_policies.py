@@ -69,6 +69,7 @@ def test_a_policy_removed_by_hand_is_found_and_restored(restored: Platform) -> N
     assert "failed" not in restored.verify().values()
 
 
+@pytest.mark.slow
 def test_an_edge_closed_by_hand_is_found(restored: Platform) -> None:
     restored.kubectl("delete", "networkpolicy", "tool-service")
     failed = {name for name, outcome in restored.verify(fails=True).items() if outcome == "failed"}
