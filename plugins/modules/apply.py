@@ -240,11 +240,11 @@ counts:
   sample: {created: 0, configured: 1, recreated: 0, unchanged: 41, pruned: 0, kept: 0}
 seconds:
   description: >-
-    How long reading and writing (C(apply)), the wait (C(wait)) and pruning (C(prune)) took; steps that were not needed
-    are left out.
+    How long reading and writing (C(apply)), the wait (C(wait)) and pruning (C(prune)) of each tier took; steps that were
+    not needed are left out.
   returned: when a cluster was contacted
   type: dict
-  sample: {apply: 0.412, wait: 12.031}
+  sample: {services: {apply: 0.412, wait: 12.031}}
 files:
   description: Files that were written or removed, with O(render_to).
   returned: with O(render_to)
