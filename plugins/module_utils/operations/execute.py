@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.cluster import Cluster
+from ..engine.errors import EngineError
 from . import shell, streams
 
 Object = dict[str, Any]
@@ -18,6 +19,8 @@ def executor(cluster: Cluster) -> Callable[[Object, list[str]], tuple[int, str]]
         lines: list[str] = []
         namespace = pod["metadata"]["namespace"]
         code, message = shell.run(streams.command(cluster, namespace, pod, command, terminal=False), lines.append)
-        return code, "\n".join(lines) or message
+        if code and not message.startswith(streams.ENDED):
+            raise EngineError(message)
+        return code, "\n".join(lines)
 
     return execute

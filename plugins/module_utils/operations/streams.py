@@ -23,6 +23,8 @@ STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
 # Of the protocol v5: its one byte names the channel that has nothing more to say.
 _CLOSE = 255
 _CONNECT_SECONDS = 10.0
+# How the message begins where a command ran and failed, other than one that could not be run.
+ENDED = "the command ended with exit code"
 
 
 class Stream:
@@ -127,5 +129,5 @@ def exit_code(status: bytes) -> tuple[int, str]:
         return 0, ""
     for cause in (body.get("details") or {}).get("causes") or []:
         if cause.get("reason") == "ExitCode":
-            return int(cause["message"]), f"the command ended with exit code {cause['message']}"
+            return int(cause["message"]), f"{ENDED} {cause['message']}"
     return 1, str(body.get("message", ""))
