@@ -23,7 +23,6 @@ from .playbooks import PlaybookFailed, Playbooks
 from .screen import Screen
 
 _NODE = Kind("v1", "Node", "nodes", False)
-_FAKE = "kwok.x-k8s.io/node"
 # How long an API server may be away before a look at the cluster fails: it is tried again anyway.
 _PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
@@ -84,7 +83,8 @@ class Loop:
 
     def _refuse_fake(self, cluster: Cluster) -> None:
         nodes = list_if_allowed(cluster, _NODE, None)
-        if nodes and all(_FAKE in (node["metadata"].get("annotations") or {}) for node in nodes):
+        # A node says what runs its pods, such as containerd://2.1.
+        if nodes and all(node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("kwok:") for node in nodes):
             raise EngineError(
                 "The pods of this cluster are not real: nothing would run, answer or log.",
                 "Use kind beside it: make dev CLUSTER_NAME=dev, or a cluster of yours: make dev ENV=dev.",
