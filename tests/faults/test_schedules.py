@@ -28,7 +28,7 @@ pytestmark = pytest.mark.cluster
 _SCHEDULES = int(environ.get("FAULTS_SCHEDULES") or 20)
 _FIRST = int(environ.get("FAULTS_SEED") or 1)
 # A run that changes everything and breaks nowhere sends about this many requests.
-_REQUESTS = 50
+_REQUESTS = 35
 
 
 def schedule(chance: random.Random) -> Schedule:
