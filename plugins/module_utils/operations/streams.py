@@ -104,7 +104,7 @@ def _refusal(error: Any) -> str:
 def command(
     cluster: Cluster, namespace: str, pod: Object, arguments: list[str], *, terminal: bool, stdin: bool = False
 ) -> Stream:
-    """Run a command in a pod; with ``terminal`` in a terminal of its own, with ``stdin`` reading. Raises EngineError."""
+    """Run a command in a pod; with ``terminal`` in a terminal of its own, ``stdin`` reading. Raises EngineError."""
     query = [("command", argument) for argument in arguments]
     query += [("container", container(pod)), ("stdout", "true")]
     query += [("stdin", "true")] if terminal or stdin else []
