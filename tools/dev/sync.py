@@ -40,16 +40,20 @@ def copy(cluster: Cluster, namespace: str, pod: dict[str, Any], context: Path, f
     there = {path: target for path, target in files.items() if (context / path).is_file()}
     gone = [target for path, target in files.items() if path not in there]
     if there:
-        _run(cluster, namespace, pod, ["tar", "-x", "-f", "-", "-C", "/"], _archive(context, there))
+        _run(cluster, namespace, pod, ["tar", "-x", "-f", "-", "-C", "/"], archive(context, there))
     if gone:
         _run(cluster, namespace, pod, ["rm", "-f", *gone], b"")
 
 
-def _archive(context: Path, files: Mapping[str, str]) -> bytes:
+def archive(context: Path, files: Mapping[str, str]) -> bytes:
+    """A tar archive of ``files``, for whatever user the container has. Raises EngineError."""
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
-        for path, target in files.items():
-            archive.add(context / path, arcname=target.lstrip("/"), filter=_anyone)
+    try:
+        with tarfile.open(fileobj=content, mode="w") as out:
+            for path, target in files.items():
+                out.add(context / path, arcname=target.lstrip("/"), filter=_anyone)
+    except OSError as error:  # an editor's file, gone again
+        raise EngineError(f"{error.filename} cannot be read: {error.strerror}.") from None
     return content.getvalue()
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.operations.fo
 
 from tools.dev.children import descendants, end_children
 from tools.dev.screen import Screen
-from tools.dev.sync import targets
+from tools.dev.sync import archive, targets
 
 PODS = "agent-service-5645f555c4-hg5v4", "frontend-7754f78769-f24l8", "postgres-0"
 
@@ -114,3 +115,14 @@ def test_children_in_other_sessions_are_ended_too(tmp_path: Path) -> None:
 def _runs(pid: int) -> bool:
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return bool(state.strip()) and not state.startswith("Z") and pid != os.getpid()
+
+
+def test_an_archive_holds_files_for_any_user_and_says_what_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "run.sh").write_text("x")
+    (tmp_path / "src" / "run.sh").chmod(0o700)
+    with tarfile.open(fileobj=io.BytesIO(archive(tmp_path, {"src/run.sh": "/app/src/run.sh"}))) as content:
+        (member,) = content.getmembers()
+    assert (member.name, member.mode, member.uid, member.uname) == ("app/src/run.sh", 0o755, 0, "")
+    with pytest.raises(EngineError, match=r"gone\.py cannot be read"):
+        archive(tmp_path, {"src/gone.py": "/app/src/gone.py"})
