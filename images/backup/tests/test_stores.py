@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -288,3 +290,50 @@ def test_a_bucket_that_is_not_there_is_a_sentence(pod: Pod, bucket: dict[str, st
     assert "Bucket nobodys" in done.stderr
     assert "NoSuchBucket" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def full(pod: Pod, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Puts a file system of a size in the place of the backup volume, with what is there already."""
+    root = Path(pod.environment["BACKUP_ROOT"])
+    mounted = False
+
+    def mount(size: str) -> None:
+        nonlocal mounted
+        kept = tmp_path / "kept"
+        root.rename(kept)
+        root.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(root)]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            pytest.skip("mounting takes root")
+        mounted = True
+        shutil.copytree(kept, root, dirs_exist_ok=True)
+
+    yield mount
+    if mounted:
+        subprocess.run(["umount", str(root)], check=True)
+
+
+@pytest.mark.parametrize(("size", "points"), [("32k", 1), ("400k", 200_000)], ids=["in the dump", "in a snapshot"])
+def test_a_full_volume_is_said_and_keeps_what_was_there(
+    pod: Pod, qdrant: Qdrant, nats: Nats, full: Callable[[str], None], size: str, points: int
+) -> None:
+    fill(pod, qdrant, nats)
+    kept = pod.backup()
+    full(size)
+    qdrant.points = {"notes": list(range(points))}
+    if points == 1:
+        pod.sql("CREATE TABLE agent.noise AS SELECT md5(n::text) FROM generate_series(1, 2000) AS n")
+    done = pod.script("dump.sh.j2")
+    said = (pod.scratch / "termination").read_text() if done.returncode else ""
+    if not done.returncode:
+        done = pod.run("backup")
+        said = done.stderr
+    assert done.returncode == 1
+    assert "No space left on device" in said or "The backup volume is full" in said
+    assert "Traceback" not in done.stderr
+    assert [made["name"] for made in result(pod.run("list").stdout)["backups"]] == [kept]  # type: ignore[attr-defined]
+    assert [path.name for path in (Path(pod.environment["BACKUP_ROOT"]) / "agents").iterdir()] == [kept]
+    spoil(pod, qdrant, nats)
+    assert pod.restore(kept).returncode == 0
+    check(pod, qdrant, nats)
