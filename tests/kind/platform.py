@@ -162,7 +162,7 @@ class Platform:
                 "--max-log-requests=50",
             ),
         }.items():
-            (folder / file).write_text(self.kubectl(*command, check=False))
+            (folder / file).write_text(self.kubectl("--request-timeout=30s", *command, check=False))
 
     # --- requests from inside -----------------------------------------------------------------------------------------
 
