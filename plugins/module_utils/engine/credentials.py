@@ -38,6 +38,7 @@ _ALPHABET = string.ascii_letters + string.digits
 NO_VALUES: Mapping[str, Callable[..., str]] = {
     "credential": str,
     "standby": lambda _name: "",
+    "other_login": lambda _name, part: f"{part}_b",
     "login": lambda _name, default: default,
 }
 
@@ -102,7 +103,12 @@ class Credentials:
     @property
     def functions(self) -> dict[str, Callable[..., str]]:
         """What templates may call."""
-        return {"credential": self.get, "standby": self.standby, "login": self.login}
+        return {
+            "credential": self.get,
+            "standby": self.standby,
+            "login": self.login,
+            "other_login": self.other_login,
+        }
 
     def get(self, name: str) -> str:
         """The value of credential ``name``.
@@ -131,7 +137,14 @@ class Credentials:
 
     def login(self, name: str, default: str) -> str:
         """The user name that belongs to a password and changes with it; ``default`` until the first rotation."""
+        if self.cluster is None:
+            return f"credential:{name}" if self.mirror else default
         return self._optional(name) or default
+
+    def other_login(self, name: str, part: str) -> str:
+        """The user name that takes turns with it."""
+        active = self.mirror.login(name, part) if self.mirror else self.login(name, part)
+        return f"{part}_b" if active == part else part
 
     def _optional(self, name: str) -> str:
         if self.cluster is not None:

@@ -6,6 +6,7 @@ Not against the inventory, which may be ahead of the cluster on purpose; that is
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,8 @@ from .screen import age
 Object = dict[str, Any]
 
 # Controllers write to objects all the time; they are nobody behind our back.
+_LOGIN = re.compile(r"(?:postgres|nats)_user_(.+)")
+
 CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
 
 
@@ -82,7 +85,13 @@ def credentials(cluster: Cluster, namespace: str, secret: str) -> Callable[[str]
     """Looks credentials up in the live Secret, read once; KeyError where it has none of that name."""
     live = cluster.find(SECRET, namespace, secret)
     values = {key: base64.b64decode(value).decode() for key, value in ((live or {}).get("data") or {}).items()}
-    return values.__getitem__
+
+    def look_up(name: str) -> str:
+        # A login that was never rotated is not on record: it is named like its part.
+        login = _LOGIN.fullmatch(name)
+        return values.get(name) or login[1] if login else values[name]
+
+    return look_up
 
 
 def find(

@@ -312,7 +312,11 @@ def with_credentials(
             done.append(obj)
             continue
         try:
-            done.append({**obj, "data": {key: _resolved(value, credential) for key, value in obj["data"].items()}})
+            data = {
+                _replaced(key, credential): _resolved(value, credential)
+                for key, value in (obj.get("data") or {}).items()
+            }
+            done.append({**obj, "data": data})
         except KeyError as error:
             name = error.args[0]
             reason = f"the credential {name} is no longer there" if name else "its values are not on record"
@@ -323,5 +327,8 @@ def with_credentials(
 def _resolved(value: str | None, credential: Callable[[str], str]) -> str:
     if value is None:
         raise KeyError("")
-    text = base64.b64decode(value).decode()
-    return base64.b64encode(_REFERENCE.sub(lambda match: credential(match[1]), text).encode()).decode()
+    return base64.b64encode(_replaced(base64.b64decode(value).decode(), credential).encode()).decode()
+
+
+def _replaced(text: str, credential: Callable[[str], str]) -> str:
+    return _REFERENCE.sub(lambda match: credential(match[1]), text)

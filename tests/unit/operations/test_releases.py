@@ -83,3 +83,11 @@ def test_counts_are_summed_over_tiers():
     release = releases.Release(1, {"changes": {"x": change.data(), "y": change.data()}})
     assert release.counts() == {"configured": 4, "created": 2}
     assert release.summary() == "4 configured, 2 created"
+
+
+def test_references_are_resolved_in_keys_too() -> None:
+    text = base64.b64encode(b"credential:postgres_password_agent").decode()
+    secret = {"kind": "Secret", "data": {"role-credential:postgres_user_agent": text}}
+    found = {"postgres_user_agent": "agent_b", "postgres_password_agent": "value"}
+    ((done,), _) = releases.with_credentials([secret], found.__getitem__)
+    assert done["data"] == {"role-agent_b": base64.b64encode(b"value").decode()}
