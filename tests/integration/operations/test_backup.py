@@ -1,0 +1,74 @@
+"""The tier of backups and its verbs, as far as the API goes: pods of the embedded cluster run no program."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ..conftest import Cluster
+from .test_verbs import Platform
+
+KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+ENABLED: dict[str, Any] = {"platform_backup": {"enabled": True}, "backup_age_recipients": [KEY]}
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: Cluster) -> Iterator[Platform]:
+    """A platform with backups."""
+    made = Platform(cluster, f"backup-{secrets.token_hex(4)}")
+    made.run("site", **ENABLED)
+    yield made
+    cluster.kubectl("delete", "namespace", made.namespace, "--wait=false", "--ignore-not-found")
+
+
+def names(platform: Platform, kinds: str) -> set[str]:
+    return {
+        item["metadata"]["name"]
+        for item in platform.get(kinds, "--selector=app.kubernetes.io/component=backup")["items"]
+    }
+
+
+def test_a_second_run_changes_nothing(platform: Platform) -> None:
+    assert "configured" not in platform.run("site", **ENABLED).replace("0 configured", "")
+    assert names(platform, "cronjobs") == {"backup", "restore", "restore-drill"}
+    assert "Last backup: none has succeeded yet; no restore drill yet" in platform.run("status", **ENABLED)
+
+
+def test_the_image_that_is_not_there_is_no_traceback(platform: Platform) -> None:
+    # Its pods end at once and say nothing.
+    assert "has left no report" in platform.run("backups", expect=2, **ENABLED)
+    assert "Would make a backup" in platform.run("backup", "--check", **ENABLED)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variables", "words"),
+    [
+        ("restore", {}, "No backup was named"),
+        ("restore", {"restore_from": "latest", "restore_parts": "tapes"}, "There is no part 'tapes'"),
+        ("backup", {"platform_namespace": "nowhere"}, "Nothing makes backups in namespace nowhere"),
+        ("backups", {"platform_namespace": "nowhere"}, "Nothing makes backups in namespace nowhere"),
+        (
+            "restore",
+            {"platform_namespace": "nowhere", "restore_from": "x"},
+            "Nothing makes backups in namespace nowhere",
+        ),
+        ("restore_drill", {"platform_namespace": "nowhere"}, "Nothing makes backups in namespace nowhere"),
+        ("site", {"backup_age_recipients": []}, "names nobody who could read the credentials"),
+        ("site", {"backup_schedule": "daily"}, "is no schedule of cron"),
+    ],
+)
+def test_bad_input_is_a_sentence(platform: Platform, playbook: str, variables: dict[str, Any], words: str) -> None:
+    assert words in platform.run(playbook, expect=2, **(ENABLED | variables))
+
+
+def test_what_is_disabled_goes_and_what_was_kept_stays(platform: Platform) -> None:
+    # A whole tier goes: that is refused until it is said to be meant.
+    assert "platform_prune_most=true" in platform.run("site", expect=2)
+    platform.run("site", platform_prune_most=True)
+    assert names(platform, "cronjobs,networkpolicies,secrets,serviceaccounts") == set()
+    assert "backups" in {item["metadata"]["name"] for item in platform.get("persistentvolumeclaims")["items"]}
+    platform.run("teardown")
+    assert "backups" in {item["metadata"]["name"] for item in platform.get("persistentvolumeclaims")["items"]}
