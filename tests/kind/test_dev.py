@@ -145,24 +145,28 @@ def start(cluster: Platform, sources: Path, tmp_path: Path) -> Iterator[Callable
 
 def test_edit_a_file_and_see_it_served(cluster: Platform, sources: Path, start: Callable[..., Session]) -> None:
     session = start()
-    session.awaits(r"^Running after ", seconds=600)
+    session.awaits(r"^Running after ", seconds=900)
     gateway, frontend = (sources / part for part in ("services/gateway", "frontend"))
     assert '"part": "gateway"' in served(GATEWAY, "/health")
-    assert session.awaits(r"^gateway-\w{5} +\| .*\"serving\"", seconds=30)
+    assert session.awaits(r"^gateway-\w{5} +\| .*\"serving\"")
 
     # A part that takes copies: no build, no new pod.
     pod = cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE)
     mark = f"/* {time.time()} */\n"
     begin, since = time.monotonic(), len(session.lines)
     (frontend / STYLE).write_text(mark + (frontend / STYLE).read_text())
-    eventually(lambda: served(FRONTEND, "/style.css").startswith(mark), 60, lambda: "\n".join(session.lines[since:]))
+    eventually(
+        lambda: served(FRONTEND, "/style.css").startswith(mark), SECONDS, lambda: "\n".join(session.lines[since:])
+    )
     print(f"copied: served {time.monotonic() - begin:.1f} s after the edit; {session.awaits('without a build', since)}")
     assert cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE) == pod
 
     # A pod that comes later has the copies too, and the forward leads to it.
     cluster.kubectl("delete", "pods", "-l", "app=frontend", "--wait=false", namespace=NAMESPACE)
-    session.awaits(r"has the copied files too", since, seconds=120)
-    eventually(lambda: served(FRONTEND, "/style.css").startswith(mark), 60, lambda: "\n".join(session.lines[since:]))
+    session.awaits(r"has the copied files too", since)
+    eventually(
+        lambda: served(FRONTEND, "/style.css").startswith(mark), SECONDS, lambda: "\n".join(session.lines[since:])
+    )
 
     # A part that takes none: built and deployed, and no other part with it.
     pod = cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE)
@@ -172,7 +176,7 @@ def test_edit_a_file_and_see_it_served(cluster: Platform, sources: Path, start: 
     assert edited != web.read_text()
     web.write_text(edited)
     print(session.awaits(r"^gateway: running after ", since))
-    eventually(lambda: '"status": "edited"' in served(GATEWAY, "/health"), 30, lambda: served(GATEWAY, "/health"))
+    eventually(lambda: '"status": "edited"' in served(GATEWAY, "/health"), SECONDS, lambda: served(GATEWAY, "/health"))
     print(f"built: served {time.monotonic() - begin:.1f} s after the edit")
     assert not [line for line in session.lines[since:] if "frontend: built" in line]
     assert cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE) == pod

@@ -54,6 +54,7 @@ class Loop:
         self._parts = {part["name"]: part for part in self._request.parts}
         self._watched = [Watched(build) for build in self._request.builds()]
         self._lock = threading.Lock()
+        self._last_line = ""
         # Pods, by uid, that have what was copied.
         self._filled: set[str] = set()
 
@@ -67,7 +68,7 @@ class Loop:
         self._build(self._request)
         self._playbooks.site([])
         self._screen.know([*(part["object"] for part in self._request.parts), "postgres", "qdrant", "nats"])
-        forward.serve(cluster, self._namespace, taken, say)
+        forward.serve(cluster, self._namespace, taken, self._once)
         for target in (self._follow, self._refill):
             threading.Thread(target=target, args=(cluster,), daemon=True).start()
         for port in self._forwards:
@@ -89,6 +90,12 @@ class Loop:
                 "The pods of this cluster are not real: nothing would run, answer or log.",
                 "Use kind beside it: make dev CLUSTER_NAME=dev, or a cluster of yours: make dev ENV=dev.",
             )
+
+    def _once(self, line: str) -> None:
+        """A line that differs from the last of its kind: a page that asks again and again fails in the same words."""
+        if line != self._last_line:
+            self._last_line = line
+            self._screen.say(line)
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
