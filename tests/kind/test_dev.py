@@ -1,4 +1,4 @@
-"""The inner loop on real pods: edit a file, see it served; nothing is left behind. A small platform beside the other."""
+"""The inner loop on real pods: edit a file, see it served; nothing is left behind. A small platform of its own."""
 
 from __future__ import annotations
 
