@@ -21,6 +21,7 @@ from typing import Any
 from ..engine.cluster import Cluster
 from ..engine.errors import ApiError, EngineError
 from ..engine.kinds import BUILT_IN
+from ..engine.reload import SEEN
 
 Object = dict[str, Any]
 
@@ -296,10 +297,17 @@ def by_reference(
         if obj["kind"] != "Secret":
             kept.append(obj)
         elif own(obj):
-            kept.append(plain[obj["metadata"]["name"]])
+            kept.append(_marked(plain[obj["metadata"]["name"]], obj))
         else:
             kept.append({**obj, "data": dict.fromkeys(obj.get("data") or {})})
     return kept
+
+
+def _marked(reference: Object, obj: Object) -> Object:
+    """``reference`` with the key that marks the content of ``obj`` (see engine/reload.py), which follows from values."""
+    data = {key: value for key, value in (reference.get("data") or {}).items() if not key.startswith(SEEN)}
+    data |= {key: value for key, value in (obj.get("data") or {}).items() if key.startswith(SEEN)}
+    return {**reference, "data": data} if "data" in reference else reference
 
 
 def with_credentials(

@@ -91,3 +91,11 @@ def test_references_are_resolved_in_keys_too() -> None:
     found = {"postgres_user_agent": "agent_b", "postgres_password_agent": "value"}
     ((done,), _) = releases.with_credentials([secret], found.__getitem__)
     assert done["data"] == {"role-agent_b": base64.b64encode(b"value").decode()}
+
+
+def test_the_mark_of_a_secret_s_content_is_that_of_its_values() -> None:
+    metadata = {"name": "nats-credentials"}
+    real = {"kind": "Secret", "metadata": metadata, "data": {"auth.conf": "cmVhbA==", "seen-1.conf": "eA=="}}
+    reference = {"kind": "Secret", "metadata": metadata, "data": {"auth.conf": "cmVm", "seen-2.conf": "eA=="}}
+    (kept,) = releases.by_reference([real], [reference], lambda _obj: True)
+    assert kept["data"] == {"auth.conf": "cmVm", "seen-1.conf": "eA=="}
