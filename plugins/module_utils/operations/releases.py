@@ -304,7 +304,7 @@ def by_reference(
 
 
 def _marked(reference: Object, obj: Object) -> Object:
-    """``reference`` with the key that marks the content of ``obj`` (see engine/reload.py), which follows from values."""
+    """``reference`` with the key that marks the content of ``obj`` (see engine/reload.py): it follows from values."""
     data = {key: value for key, value in (reference.get("data") or {}).items() if not key.startswith(SEEN)}
     data |= {key: value for key, value in (obj.get("data") or {}).items() if key.startswith(SEEN)}
     return {**reference, "data": data} if "data" in reference else reference
