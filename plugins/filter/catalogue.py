@@ -100,7 +100,8 @@ _value:
         The parts, each with C(name), C(tier), C(object), C(component), C(port), C(image), C(image_name),
         C(image_tag), C(image_pull_policy), C(calls),
         C(called_by), C(uses), C(secrets_as), C(internet), C(exposed), C(resources), C(scaling), C(probes),
-        C(termination_grace_period_seconds), C(env), C(migration), C(build), C(sync), C(secret_keys), C(egress) and C(ingress).
+        C(termination_grace_period_seconds), C(env), C(migration), C(build), C(sync), C(secret_keys), C(egress) and
+        C(ingress).
       type: list
       elements: dict
     by_name:

@@ -148,8 +148,9 @@ options:
     type: path
   result_file:
     description:
-      - File to add the result of this task to, as JSON, beside those of the other tiers and clusters of the same run. It
-        is written also where the task fails or is stopped. The variable C(platform_result_file) where it is left out.
+      - File to add the result of this task to, as JSON, beside those of the other tiers and clusters of the same run.
+        It is written also where the task fails or is stopped. The variable C(platform_result_file) where it is left
+        out.
     type: path
 extends_documentation_fragment:
   - multi_agent.platform.connection
@@ -240,8 +241,8 @@ counts:
   sample: {created: 0, configured: 1, recreated: 0, unchanged: 41, pruned: 0, kept: 0}
 seconds:
   description: >-
-    How long reading and writing (C(apply)), the wait (C(wait)) and pruning (C(prune)) of each tier took; steps that were
-    not needed are left out.
+    How long reading and writing (C(apply)), the wait (C(wait)) and pruning (C(prune)) of each tier took; steps that
+    were not needed are left out.
   returned: when a cluster was contacted
   type: dict
   sample: {services: {apply: 0.412, wait: 12.031}}

@@ -11,23 +11,24 @@ version_added: 0.1.0
 author:
   - The multi_agent.platform authors
 description:
-  - Writes new values into the Secret C(platform-credentials) beside those in force, puts them in force, and gives the former ones up.
-    The tiers are applied after each step; C(playbooks/rotate.yml) has all steps in their order.
-  - A value that C(platform_credentials) gives is used, others are generated. No value is an option, a result or in the output.
+  - Writes new values into the Secret C(platform-credentials) beside those in force, puts them in force, and gives the
+    former ones up. The tiers are applied after each step; C(playbooks/rotate.yml) has all steps in their order.
+  - A value that C(platform_credentials) gives is used, others are generated. No value is an option, a result or in the
+    output.
   - A step that has been done is not done again, so that an interrupted rotation is run again from its beginning.
 options:
   what:
     description:
-      - What is rotated. V(postgres), the passwords of the parts' database roles. V(superuser), that of the database's superuser.
-        V(nats), the passwords of the parts' NATS users. V(jwt), the key that tokens are signed with. V(qdrant), the API key of Qdrant.
-        V(ai), the keys of providers outside, which are never generated.
+      - What is rotated. V(postgres), the passwords of the parts' database roles. V(superuser), that of the database's
+        superuser. V(nats), the passwords of the parts' NATS users. V(jwt), the key that tokens are signed with.
+        V(qdrant), the API key of Qdrant. V(ai), the keys of providers outside, which are never generated.
     type: list
     elements: str
     default: []
   step:
     description:
-      - V(prepare) adds new values, V(switch) puts them in force, V(drain) waits for the last pod that has the former ones, V(retire)
-        removes those.
+      - V(prepare) adds new values, V(switch) puts them in force, V(drain) waits for the last pod that has the former
+        ones, V(retire) removes those.
     type: str
     choices: [prepare, switch, drain, retire]
     required: true

@@ -16,7 +16,19 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 COLLECTION = "multi_agent.platform"
 # The shared role first, then the tiers in the order of site.yml.
-ROLES = ("platform", "namespace", "netpol", "datastores", "nats", "backup", "services", "frontend", "ingress", "images", "dev")
+ROLES = (
+    "platform",
+    "namespace",
+    "netpol",
+    "datastores",
+    "nats",
+    "backup",
+    "services",
+    "frontend",
+    "ingress",
+    "images",
+    "dev",
+)
 
 _RULE = re.compile(r"# -{20,}")
 _KEY = re.compile(r"([a-z][a-z0-9_]*):")

@@ -2,9 +2,9 @@
 
 A workload asks for it by an annotation, JSON of {secret, seen, command}: the name of a Secret that its pods mount, a
 command that succeeds once the pod sees the Secret as it is now, and the command that makes the server read it. In
-``seen`` a ``{key}`` stands for that key of the Secret which begins with "seen-"; its name has to change with the content,
-so that it is there no sooner than the content is. What was taken up is remembered at the workload, as a hash: a run that
-is killed in between is finished by the next one, and a run without changes asks for nothing.
+``seen`` a ``{key}`` stands for that key of the Secret which begins with "seen-"; its name has to change with the
+content, so that it is there no sooner than the content is. What was taken up is remembered at the workload, as a
+hash: a run that is killed in between is finished by the next one, and a run without changes asks for nothing.
 
 Where no command can be run in the pods, they are replaced one by one: the same effect at the price of a restart.
 """
