@@ -164,7 +164,7 @@ def test_some_parts_and_their_build_arguments(project: Project) -> None:
 
 @needs_engine
 def test_an_image_that_the_user_gives_is_not_built(project: Project) -> None:
-    given = {"platform_image_overrides": {"gateway": "registry.example.org/mine:1"}}
+    given: dict[str, Any] = {"platform_image_overrides": {"gateway": "registry.example.org/mine:1"}}
     output = project.run("images", **given)
     assert "platform_image_overrides gives the images of gateway: not built" in output
     assert set(project.map) == {"frontend"}
