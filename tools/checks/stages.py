@@ -45,12 +45,13 @@ def lint() -> list[Stage]:
 def test() -> list[Stage]:
     return [
         *lint(),
-        _pytest("unit", f"--ignore={GATES}"),
+        _pytest("unit", "--numprocesses=2", f"--ignore={GATES}"),
         *_gates(),
         Stage("cluster programs", (sys.executable, "-m", "tools.cluster", "programs")),
-        _pytest("integration"),
+        _pytest("integration", "--numprocesses=2", "--dist=loadfile"),  # it waits more than it works
         _pytest("faults"),
-        *_reference_service(),
+        *_image("reference-service"),
+        *_image("backup"),
         _molecule("default"),
         *_kind(),
     ]
@@ -89,14 +90,14 @@ def _gates() -> list[Stage]:
     ]
 
 
-def _reference_service() -> list[Stage]:
-    """With packages of its own; its tests that need PostgreSQL or Chromium skip, and say so, where there is none."""
-    folder, report = ROOT / "images" / "reference-service", ARTIFACTS / "reference-service.xml"
+def _image(name: str) -> list[Stage]:
+    """Types and tests of images/<name>, with packages of its own; tests skip, and say so, where a server is missing."""
+    folder, report = ROOT / "images" / name, ARTIFACTS / f"{name}.xml"
     tests = (str(folder / ".venv" / "bin" / "python"), "-m", "pytest", str(folder / "tests"), "--quiet")
     return [
-        Stage("reference types", ("make", "--no-print-directory", "-C", str(folder), "lint")),
+        Stage(f"{name} types", ("make", "--no-print-directory", "-C", str(folder), "lint")),
         Stage(
-            "reference service",
+            f"{name} tests",
             ("env", f"SCREENSHOTS={ARTIFACTS / 'screenshots'}", *tests, f"--junitxml={report}"),
             report,
         ),
