@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +148,12 @@ class Run:
         variables = self.variables
         host = str(variables.resolve("inventory_hostname")) if variables.defined("inventory_hostname") else ""
         try:
-            references: list[dict[str, Any]] = []
-            if any(obj["kind"] == "Secret" for obj in loaded.objects):
-                by_name = self.make_credentials(None, self.credentials)
-                references = source.load(by_name.functions, self.namespace, self.cluster).objects
+            # Only what makes Secrets is rendered once more, with names for values.
+            secret = {loaded.sources[identity(obj)] for obj in loaded.objects if obj["kind"] == "Secret"}
+            names = sorted(secret - {"definition"})
+            by_name = self.make_credentials(None, self.credentials)
+            again = replace(source, names=names, definition=[])
+            references = again.load(by_name.functions, self.namespace, self.cluster).objects
             ours = {key for key, origin in loaded.sources.items() if origin != "definition"} if source.ours else set()
             objects = releases.by_reference(loaded.objects, references, lambda obj: identity(obj) in ours)
             note = "teardown" if self.absent else ""
