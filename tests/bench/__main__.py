@@ -120,9 +120,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=words, default=list(OPERATIONS), help=f"of {','.join(OPERATIONS)}; default: all")
     parser.add_argument("--tools", type=words, default=[], help="parts of names of peers, e.g. helm,diff; default: all")
     parser.add_argument("--repeat", type=int, default=5, help="runs a cell, after one to warm up; default: 5")
-    parser.add_argument(
-        "--join", type=Path, nargs="+", help="measure nothing; one report of earlier results"
-    )
+    parser.add_argument("--join", type=Path, nargs="+", help="measure nothing; one report of earlier results")
     options = parser.parse_args()
     if unknown := set(options.only) - OPERATIONS.keys():
         parser.error(f"--only {', '.join(sorted(unknown))}: use {', '.join(OPERATIONS)}")
