@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import lease, transport
 
-from tests.integration.conftest import cluster, kubeconfig, make_cluster, namespace
+from tests.integration.conftest import Cluster, cluster, kubeconfig, make_cluster, namespace
 
 from .proxy import Proxy, Schedule
-from .scenario import LEASE_SECONDS, READ_SECONDS
+from .scenario import LEASE_SECONDS, READ_SECONDS, run
 
 __all__ = ["cluster", "kubeconfig", "make_cluster", "namespace"]
 
@@ -41,3 +42,16 @@ def through(proxy: Proxy, tmp_path: Path) -> Path:
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "READ_SECONDS", READ_SECONDS)
     monkeypatch.setattr(lease, "SECONDS", LEASE_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def place(cluster: Cluster) -> str:
+    """One namespace for the tests of a module: each moves the tier to a version, and strangers look on."""
+    name = f"faults-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    for made_by_controllers in ("configmap/kube-root-ca.crt", "serviceaccount/default"):
+        cluster.kubectl("--namespace", name, "wait", "--for=create", made_by_controllers, "--timeout=60s")
+    run(cluster.kubeconfig, name, 1)
+    cluster.kubectl("--namespace", name, "create", "configmap", "stranger", "--from-literal=a=b")
+    cluster.kubectl("--namespace", name, "patch", "configmap", "common", "--patch", '{"data":{"theirs":"stays"}}')
+    return name

@@ -17,9 +17,7 @@ from tests.integration.engine.support import Engine
 
 from .proxy import Proxy, Schedule
 from .scenario import run
-from .test_schedules import check, place
-
-__all__ = ["place"]
+from .test_schedules import check
 
 pytestmark = pytest.mark.cluster
 

@@ -83,19 +83,6 @@ def check(cluster: Cluster, namespace: str, number: int, lease_left: bool = Fals
     assert there["HorizontalPodAutoscaler one"]["spec"]["maxReplicas"] == 3 + number
 
 
-@pytest.fixture(scope="module")
-def place(cluster: Cluster) -> str:
-    """One namespace for all schedules: each moves the tier from one version to the other, and strangers look on."""
-    name = f"faults-{_FIRST:08x}"
-    cluster.kubectl("create", "namespace", name)
-    for made_by_controllers in ("configmap/kube-root-ca.crt", "serviceaccount/default"):
-        cluster.kubectl("--namespace", name, "wait", "--for=create", made_by_controllers, "--timeout=60s")
-    run(cluster.kubeconfig, name, 1)
-    cluster.kubectl("--namespace", name, "create", "configmap", "stranger", "--from-literal=a=b")
-    cluster.kubectl("--namespace", name, "patch", "configmap", "common", "--patch", '{"data":{"theirs":"stays"}}')
-    return name
-
-
 @pytest.mark.parametrize("seed", [_FIRST + number for number in range(_SCHEDULES)])
 def test_converges_after_faults(cluster: Cluster, proxy: Proxy, through: Path, place: str, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable
