@@ -43,13 +43,14 @@ def lint() -> list[Stage]:
 
 
 def test() -> list[Stage]:
+    side_by_side = ("--numprocesses=2", "--dist=loadfile")  # they wait more than they work, each with a cluster
     return [
         *lint(),
         _pytest("unit", "--numprocesses=2", f"--ignore={GATES}"),
         *_gates(),
         Stage("cluster programs", (sys.executable, "-m", "tools.cluster", "programs")),
-        _pytest("integration", "--numprocesses=2", "--dist=loadfile"),  # it waits more than it works
-        _pytest("faults"),
+        _pytest("integration", *side_by_side),
+        _pytest("faults", *side_by_side),
         *_image("reference-service"),
         *_image("backup"),
         _molecule("default"),
