@@ -14,12 +14,12 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.ansible import bytecode, garbage, roles, signals  # noqa: F401 - bytecode is imported first
+from ..module_utils.ansible import bytecode, garbage, roles, signals, tags  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.failure import Failure
-from ..module_utils.ansible.roles import ROLES, SHARED_ROLE, Source
+from ..module_utils.ansible.roles import Source
 from ..module_utils.ansible.run import Run, write
-from ..module_utils.ansible.variables import Variables, preload
+from ..module_utils.ansible.variables import ROLES, SHARED_ROLE, Variables, preload
 from ..module_utils.engine import credentials as platform
 from ..module_utils.engine import tier as tiers
 from ..module_utils.engine.cluster import Cluster, connect
@@ -69,7 +69,7 @@ CREDENTIALS = "__platform_credentials"
 # What speaks of one tier only.
 _OF_ONE = ("templates", "definition")
 
-preload(ROLES)
+preload()
 signals.await_workers()
 
 
@@ -127,11 +127,7 @@ class ActionModule(ActionBase):
         return Variables(self._templar, task_vars, [*([role] if role else []), SHARED_ROLE])
 
     def _arguments(self, variables: Variables) -> dict[str, Any]:
-        for option, variable in FALLBACK.items():
-            if option not in self._task.args and variables.defined(variable):
-                value = variables.resolve(variable)
-                if value not in (None, ""):
-                    self._task.args[option] = value
+        variables.fill(self._task.args, FALLBACK)
         _, checked = self.validate_argument_spec(  # type: ignore[no-untyped-call]
             argument_spec=SPEC,
             required_one_of=[("tier", "tiers")],
@@ -143,7 +139,7 @@ class ActionModule(ActionBase):
     def _sources(self, args: dict[str, Any], variables: Variables) -> list[Source]:
         absent = args["state"] == "absent"
         if args["tiers"]:
-            chosen = roles.named(roles.chosen(args["tiers"], variables))
+            chosen = roles.named(tags.chosen(args["tiers"], variables.get))
             sources = [Source.of(role, variables) for role in chosen]
         else:
             folder = self._role() or Path(self._loader.get_basedir())
@@ -216,24 +212,17 @@ class ActionModule(ActionBase):
         mirror: platform.Credentials | None,
     ) -> platform.Credentials:
         def source() -> platform.Source:
-            described = args["credentials"] or (
-                variables.resolve(CREDENTIALS) if variables.defined(CREDENTIALS) else None
-            )
+            described = args["credentials"] or variables.get(CREDENTIALS)
             if not described:
                 raise EngineError(
                     "credential() is called, but the task has no option credentials.", "Add it to the task."
                 )
             return platform.Source.of(described)
 
-        def given(variable: str) -> dict[str, str]:
-            # Read by name, so that no value is an argument of the task.
-            values = variables.resolve(variable) if variables.defined(variable) else {}
-            return {name: str(value) for name, value in (values or {}).items() if value not in (None, "")}
-
         # Of several tiers one may write the Secret; whether it does is known when all are rendered.
         writes = args["credentials_write"] or bool(args["tiers"])
         check = self._task.check_mode
-        return platform.Credentials(source, given, cluster, args["namespace"], check, writes, mirror)
+        return platform.Credentials(source, variables.given, cluster, args["namespace"], check, writes, mirror)
 
     def _role(self) -> Path | None:
         role = self._task._role

@@ -20,8 +20,8 @@ class ActionModule(Operation):
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
         """Read, examine, print."""
         facts = doctor.Facts(
-            environment=str(self._setting("platform_environment", "local")),
-            minimum=str(self._setting("platform_server_version_minimum", "1.34")),
+            environment=str(self.variables.get("platform_environment", "local")),
+            minimum=str(self.variables.get("platform_server_version_minimum", "1.34")),
             credentials_secret=self.secret(),
         )
         found = doctor.examine(doctor.read(cluster, args["namespace"], facts), datetime.now(UTC))
@@ -30,6 +30,3 @@ class ActionModule(Operation):
         self.say([f"Cluster {self.host} ({facts.version}): {summary}", *doctor.screen(found)])
         failed = bool(problems) and args["fail_on_problems"]
         return {"changed": False, "failed": failed, "msg": summary, "findings": [asdict(finding) for finding in found]}
-
-    def _setting(self, name: str, default: Any) -> Any:
-        return self.variables.resolve(name) if self.variables.defined(name) else default

@@ -8,13 +8,16 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils.ansible import signals
 from ..module_utils.ansible.images import FALLBACK, SPEC, request
-from ..module_utils.ansible.operation import ROLES, SHARED_ROLE
-from ..module_utils.ansible.variables import Variables
+from ..module_utils.ansible.variables import ROLES, SHARED_ROLE, Variables, preload
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
 from ..module_utils.images.builder import Builder, Result
 from ..module_utils.operations.screen import count, table
+
+preload()
+signals.await_workers()
 
 display = Display()
 

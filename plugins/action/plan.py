@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from ..module_utils.ansible import roles
+from ..module_utils.ansible import roles, tags
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine import snapshot
@@ -35,23 +35,23 @@ class ActionModule(Operation):
         namespace = args["namespace"]
         folders = roles.tier_roles()
         variables = roles.with_defaults(self._templar, self._loader, folders)
-        credentials = Credentials(self._source, self._given, cluster, namespace, check=True, writes=True)
+        credentials = Credentials(self._source, self.variables.given, cluster, namespace, check=True, writes=True)
         try:
             # Every tier is rendered, chosen or not: what moved to another tier is not to be pruned.
             loaded = {
                 role.name: roles.Source.of(role, variables).load(credentials.functions, namespace, cluster)
                 for role in folders
             }
-            chosen = roles.chosen(args["tiers"], self.variables)
+            chosen = tags.chosen(args["tiers"], self.variables.get)
             policy = Policy(
-                frozenset(self._setting("platform_prune_data", [])),
-                most=bool(self._setting("platform_prune_most", False)),
+                frozenset(self.variables.get("platform_prune_data", [])),
+                most=bool(self.variables.get("platform_prune_most", False)),
             )
             options = tiers.Options(
                 check=True,
                 show_before=True,
-                force_conflicts=bool(self._setting("platform_force_conflicts", False)),
-                prune=bool(self._setting("platform_prune", True)),
+                force_conflicts=bool(self.variables.get("platform_force_conflicts", False)),
+                prune=bool(self.variables.get("platform_prune", True)),
                 policy=policy,
             )
 
@@ -88,12 +88,5 @@ class ActionModule(Operation):
             "plan": plan.data(),
         }
 
-    def _setting(self, name: str, default: Any) -> Any:
-        return self.variables.resolve(name) if self.variables.defined(name) else default
-
     def _source(self) -> Source:
         return Source.of(self.variables.resolve("__platform_credentials"))
-
-    def _given(self, name: str) -> dict[str, str]:
-        values = self._setting(name, {})
-        return {key: str(value) for key, value in (values or {}).items() if value not in (None, "")}

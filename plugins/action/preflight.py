@@ -10,11 +10,11 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.ansible import bytecode, garbage, signals  # noqa: F401 - bytecode is imported first
+from ..module_utils.ansible import bytecode, garbage, signals, tags  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.expressions import NotSimple, evaluate
 from ..module_utils.ansible.failure import Failure
-from ..module_utils.ansible.variables import argument_spec, preload
+from ..module_utils.ansible.variables import ROLES, argument_spec, preload
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
@@ -24,9 +24,8 @@ from ..module_utils.platform.problems import Problems
 from ..module_utils.platform.specs import Specs
 from ..module_utils.platform.validate import check_inputs
 
-ROLES = Path(__file__).parents[2] / "roles"
 SPECS = "*/meta/argument_specs.yml"
-preload(ROLES)
+preload()
 signals.await_workers()
 # A cluster that does not answer at once is most likely not there; waiting for it is the apply action's business.
 PATIENCE_SECONDS = 5.0
@@ -115,7 +114,7 @@ class ActionModule(ActionBase):
         wanted = target.Wanted(
             namespace=str(values.get("platform_namespace")),
             version_minimum=str(values.get("platform_server_version_minimum")),
-            tiers=frozenset(args["tiers"] or self._tiers(variables))
+            tiers=frozenset(tags.chosen(args["tiers"] or self._roles(variables), variables.get))
             - (frozenset() if model.backup["enabled"] else {"backup"}),
             storage=tuple(
                 (f"platform_stores.{name}.storage.storage_class", store["storage"]["storage_class"])
@@ -135,14 +134,12 @@ class ActionModule(ActionBase):
             )
             return ""
 
-    def _tiers(self, variables: Mapping[str, Any]) -> frozenset[str]:
-        """The tiers that this run writes, as far as roles of the play and --tags say."""
+    def _roles(self, variables: Mapping[str, Any]) -> list[str]:
+        """The tiers of the play's roles."""
         names = {str(name).rpartition(".")[2] for name in variables.get("ansible_play_role_names") or ()}
         if self._task._role:
             names |= {parent.get_name().rpartition(".")[2] for parent in self._task._role.get_parents()}
-        tiers = names & target.TIERS.keys()
-        chosen = tiers & set(variables.get("ansible_run_tags") or ())
-        return frozenset((chosen or tiers) - set(variables.get("ansible_skip_tags") or ()))
+        return sorted(names & target.TIERS.keys())
 
 
 def _cause(error: AnsibleError) -> str:

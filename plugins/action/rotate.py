@@ -38,7 +38,7 @@ class ActionModule(Operation):
         if args["step"] == "drain":
             return self._drain(cluster, namespace, chosen, live, args["overlap"])
         if args["step"] == "prepare":
-            step = rotation.prepare(chosen, live, self._given())
+            step = rotation.prepare(chosen, live, self.variables.given("platform_credentials"))
         else:
             step = {"switch": rotation.switch, "retire": rotation.retire}[args["step"]](chosen, live)
         if step.data and not self._task.check_mode:
@@ -53,11 +53,6 @@ class ActionModule(Operation):
                 f"platform_existing_secret names {name}, which is yours and is only read. Nothing was changed.",
                 f"{rotation.PAGE} says which keys to set in it, and when to run site.yml in between.",
             )
-
-    def _given(self) -> dict[str, str]:
-        # Read by name, so that no value is an argument of the task.
-        given = self.variables.resolve("platform_credentials") or {}
-        return {name: str(value) for name, value in given.items() if value not in (None, "")}
 
     def _drain(
         self,

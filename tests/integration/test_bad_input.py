@@ -166,3 +166,10 @@ def test_preflight_runs_once_under_any_tag(cluster: Cluster, tmp_path: Path) -> 
     for tags in ((), ("--tags", "services"), ("--tags", "namespace,frontend")):
         done = play(tmp_path, Case("once", ()), cluster.kubeconfig, "--check", *tags)
         assert done.stdout.count("Inventory and cluster allow what is asked for") == 1
+
+
+def test_what_tags_leave_out_is_not_asked_of_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    gold = {"platform_stores_overrides": {"postgres": {"storage": {"storage_class": "gold"}}}}
+    texts = ("-e", "platform_generate_credentials=true", "--check", "--tags", "services")
+    done = play(tmp_path, Case("tags", (), gold), cluster.kubeconfig, *texts)
+    assert done.returncode == 0, done.stdout + done.stderr

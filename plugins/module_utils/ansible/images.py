@@ -35,11 +35,11 @@ FALLBACK = {option: f"images_{option}" for option in SPEC} | {"source_dir": "pla
 def request(args: dict[str, Any], variables: Variables) -> Request:
     """The request of options that were checked; the catalogue is that of the play. Raises EngineError."""
     catalogue = variables.resolve("__platform_catalogue")
-    overrides = variables.resolve("platform_image_overrides") if variables.defined("platform_image_overrides") else {}
-    given = [part for part in catalogue["parts"] if (overrides or {}).get(part["image_name"])]
+    overrides = variables.get("platform_image_overrides") or {}
+    given = [part for part in catalogue["parts"] if overrides.get(part["image_name"])]
     return Request(
         parts=[_part(part) for part in catalogue["parts"]],
-        references={**(overrides or {}), **variables.resolve("platform_images")},
+        references={**overrides, **variables.resolve("platform_images")},
         overridden=[part["image_name"] for part in given],
         others=[owner["image"] for owner in [*catalogue["stores"].values(), *given]],
         source_dir=str(Path(args["source_dir"]).expanduser().absolute()) if args["source_dir"] else "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
@@ -17,11 +16,9 @@ from ..engine.render import plain
 from . import garbage, signals
 from .connection import CONNECTION_SPEC
 from .failure import Failure
-from .variables import Variables, preload
+from .variables import SHARED_ROLE, Variables, preload
 
-ROLES = Path(__file__).parents[3] / "roles"
-SHARED_ROLE = ROLES / "platform"
-preload(ROLES)
+preload()
 signals.await_workers()
 
 # Where a task leaves an option out, the shared role's variable says it.
@@ -67,11 +64,7 @@ class Operation(ActionBase):
                 cluster.close()
 
     def _arguments(self) -> dict[str, Any]:
-        for option, variable in FALLBACK.items():
-            if option not in self._task.args and self.variables.defined(variable):
-                value = self.variables.resolve(variable)
-                if value not in (None, ""):
-                    self._task.args[option] = value
+        self.variables.fill(self._task.args, FALLBACK)
         spec = {"namespace": {"type": "str", "required": True}, **self.SPEC, **CONNECTION_SPEC}
         _, checked = self.validate_argument_spec(argument_spec=spec)  # type: ignore[no-untyped-call]
         arguments: dict[str, Any] = plain(checked)
@@ -79,8 +72,7 @@ class Operation(ActionBase):
 
     def secret(self) -> str:
         """Name of the Secret that credentials are read from."""
-        name = "platform_existing_secret"
-        return str((self.variables.resolve(name) if self.variables.defined(name) else "") or "platform-credentials")
+        return str(self.variables.get("platform_existing_secret") or "platform-credentials")
 
     def say(self, lines: str | Iterable[str]) -> None:
         """Show text to the user at once and in one piece, so that clusters of a fleet do not mix theirs."""

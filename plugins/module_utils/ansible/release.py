@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import yaml
 from ansible.release import __version__ as ansible_version
@@ -24,7 +23,7 @@ _GIT_SECONDS = 5
 
 def context(variables: Variables, cluster: Cluster, host: str, note: str = "") -> Context:
     """The context of this run."""
-    folder = str(_value(variables, "inventory_dir") or _value(variables, "playbook_dir") or ".")
+    folder = str(variables.get("inventory_dir") or variables.get("playbook_dir") or ".")
     try:
         server = str(cluster.version().get("gitVersion", ""))
     except EngineError:
@@ -39,14 +38,10 @@ def context(variables: Variables, cluster: Cluster, host: str, note: str = "") -
     )
 
 
-def _value(variables: Variables, name: str) -> Any:
-    return variables.resolve(name) if variables.defined(name) else None
-
-
 def _by(variables: Variables) -> str:
     """The AWX user and job where there is one (https://docs.ansible.com/projects/awx), else user and host."""
     for prefix in ("awx", "tower"):
-        user, job = _value(variables, f"{prefix}_user_name"), _value(variables, f"{prefix}_job_id")
+        user, job = variables.get(f"{prefix}_user_name"), variables.get(f"{prefix}_job_id")
         if user or job:
             return f"{user or 'somebody'} (AWX job {job})" if job else str(user)
     try:

@@ -12,10 +12,8 @@ from ..engine.cluster import Cluster
 from ..engine.errors import EngineError
 from ..engine.render import Renderer
 from .filters import Filters
-from .variables import Variables
+from .variables import ROLES, SHARED_ROLE, Variables
 
-ROLES = Path(__file__).parents[3] / "roles"
-SHARED_ROLE = ROLES / "platform"
 SHARED_TEMPLATES = SHARED_ROLE / "templates"
 
 
@@ -36,18 +34,6 @@ def named(tiers: Sequence[str]) -> list[Path]:
         if name not in known:
             raise EngineError(f"tiers: {name} is none of the collection's.", f"It has {', '.join(sorted(known))}.")
     return [known[name] for name in tiers]
-
-
-def chosen(every: Iterable[str], variables: Variables) -> list[str]:
-    """Of the tiers that a task names those that --tags and --skip-tags leave, in its order."""
-
-    def words(name: str) -> set[str]:
-        value = variables.resolve(name) if variables.defined(name) else []
-        return {str(word) for word in value or []}
-
-    names = list(every)
-    tags, skipped = words("ansible_run_tags"), words("ansible_skip_tags")
-    return [name for name in [name for name in names if name in tags] or names if name not in skipped]
 
 
 def with_defaults(templar: Any, loader: Any, roles: Iterable[Path]) -> Variables:

@@ -84,7 +84,7 @@ class Run:
 
     def _apply(self, source: Source, seen: Snapshot | None) -> tiers.Result:
         began = time.monotonic()
-        play = self.variables.resolve("ansible_play_batch") if self.variables.defined("ansible_play_batch") else ()
+        play = self.variables.get("ansible_play_batch", ())
         progress = Progress(source.tier, self.options.check, alone=len(play) == 1)
         failure: EngineError | None = None
         try:
@@ -146,7 +146,7 @@ class Run:
 
         loaded = self._loaded[source.tier]
         variables = self.variables
-        host = str(variables.resolve("inventory_hostname")) if variables.defined("inventory_hostname") else ""
+        host = str(variables.get("inventory_hostname", ""))
         try:
             # Only what makes Secrets is rendered once more, with names for values.
             secret = {loaded.sources[identity(obj)] for obj in loaded.objects if obj["kind"] == "Secret"}

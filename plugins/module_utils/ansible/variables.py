@@ -19,6 +19,9 @@ from ..engine.errors import EngineError
 from ..engine.render import plain
 from .expressions import NotSimple, evaluate
 
+ROLES = Path(__file__).parents[3] / "roles"
+SHARED_ROLE = ROLES / "platform"
+
 
 @cache
 def argument_spec(role: Path) -> dict[str, Any]:
@@ -32,9 +35,9 @@ def argument_spec(role: Path) -> dict[str, Any]:
     return {name: option for entry in entries for name, option in (entry.get("options") or {}).items()}
 
 
-def preload(roles: Path) -> None:
-    """Read the argument specs of all roles in a folder. Done where plugins are imported: once, before workers fork."""
-    for role in sorted(roles.iterdir()):
+def preload() -> None:
+    """Read the argument specs of all roles. Done where plugins are imported: once, before workers fork."""
+    for role in sorted(ROLES.iterdir()):
         argument_spec(role)
 
 
@@ -58,6 +61,20 @@ class Variables:
         if name not in self._known:
             self._known[name] = self._resolve(name)
         return self._known[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of one variable, ``default`` where there is none of that name. Raises EngineError."""
+        return self.resolve(name) if self.defined(name) else default
+
+    def fill(self, arguments: dict[str, Any], fallback: Mapping[str, str]) -> None:
+        """Give a task the options that it leaves out: option -> variable that says it. Raises EngineError."""
+        for option, variable in fallback.items():
+            if option not in arguments and (value := self.get(variable)) not in (None, ""):
+                arguments[option] = value
+
+    def given(self, name: str) -> dict[str, str]:
+        """The values of credentials in a variable. Read by name, so that no value is an argument of a task."""
+        return {key: str(value) for key, value in (self.get(name) or {}).items() if value not in (None, "")}
 
     def _resolve(self, name: str) -> Any:
         try:
