@@ -153,7 +153,7 @@ def run(
         if now > next_line:
             next_line = now + _SAY_SECONDS
             say(f"  {name}: {_running(cluster, namespace, name)}")
-        time.sleep(_POLL_SECONDS)
+        cluster.interruption.sleep(_POLL_SECONDS)
 
 
 def _make_room(cluster: Cluster, namespace: str, job: Object) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..engine.cluster import FIELD_MANAGER, Cluster
+from ..engine.cluster import Cluster
 from ..engine.errors import EngineError
 from ..operations.cluster_view import DEPLOYMENT, POD
 from ..operations.workloads import Progress, wait
@@ -18,8 +18,6 @@ from ..operations.workloads import Progress, wait
 Object = dict[str, Any]
 
 REPLICAS = "multi-agent.platform/replicas-before-restore"
-_PATCH = {"Content-Type": "application/merge-patch+json"}
-_MANAGER = f"{FIELD_MANAGER}-operator"
 _POLL_SECONDS = 1.0
 
 
@@ -41,7 +39,7 @@ def stop(cluster: Cluster, namespace: str, names: Iterable[str], seconds: float)
                 f"These pods have not ended after {seconds:.0f} s: {', '.join(left[:5])}. Nothing was restored.",
                 "They are told to end; see what holds them, then restore again.",
             )
-        time.sleep(_POLL_SECONDS)
+        cluster.interruption.sleep(_POLL_SECONDS)
     return stopped
 
 
@@ -59,10 +57,9 @@ def start(cluster: Cluster, namespace: str, seconds: float, progress: Progress) 
 
 
 def _patch(cluster: Cluster, live: Object, annotation: str | None, replicas: int) -> Object:
-    path = DEPLOYMENT.path(live["metadata"]["namespace"], live["metadata"]["name"])
+    metadata = live["metadata"]
     body = {"metadata": {"annotations": {REPLICAS: annotation}}, "spec": {"replicas": replicas}}
-    what = f"Deployment {live['metadata']['name']}"
-    return cluster.send("PATCH", path, {"fieldManager": _MANAGER}, body, _PATCH, what)[1]
+    return cluster.patch(DEPLOYMENT, metadata["namespace"], metadata["name"], body, "operator")
 
 
 def _pods(cluster: Cluster, namespace: str, names: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..engine.cluster import Cluster
 from ..engine.errors import ConfigurationError, EngineError
+from ..engine.manifests import secret_values
 from ..operations.cluster_view import SECRET
 from . import jobs
 
@@ -142,17 +143,17 @@ def write_credentials(
     What is there stays: a restored password that the stores do not know would lock everybody out.
     """
     live = cluster.find(SECRET, namespace, secret)
-    there = {key: base64.b64decode(value).decode() for key, value in ((live or {}).get("data") or {}).items()}
+    there = secret_values(live)
     lacking = {key: value for key, value in values.items() if not there.get(key)}
     differing = sorted(key for key, value in values.items() if there.get(key) and there[key] != value)
     if lacking and not check:
-        data = {key: base64.b64encode(value.encode()).decode() for key, value in (there | lacking).items()}
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in lacking.items()}
         body = {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": secret, "namespace": namespace},
             "type": "Opaque",
-            "data": data,
+            "data": {**((live or {}).get("data") or {}), **data},
         }
         cluster.apply(SECRET, body, force=True, what=f"Secret {secret}")
     return sorted(lacking), differing

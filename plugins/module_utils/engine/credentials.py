@@ -22,7 +22,7 @@ from .cluster import Cluster
 from .diff import MASK
 from .errors import EngineError
 from .kinds import BUILT_IN
-from .manifests import Identity
+from .manifests import Identity, secret_values
 
 SECRET = BUILT_IN["v1", "Secret"]
 CLAIM = BUILT_IN["v1", "PersistentVolumeClaim"]
@@ -192,8 +192,7 @@ class Credentials:
             assert self.cluster is not None  # noqa: S101
             live = self.cluster.find(SECRET, self.namespace, self.source.secret)
             if live is not None:
-                data = live.get("data") or {}
-                self._live = {key: base64.b64decode(value).decode() for key, value in data.items()}
+                self._live = secret_values(live)
             self._looked = True
         return self._live
 

@@ -187,3 +187,9 @@ def identity(obj: Mapping[str, Any]) -> Identity:
 def describe(obj: Mapping[str, Any]) -> str:
     """Kind and name, as people and kubectl name an object: ``Deployment gateway-service``."""
     return f"{obj['kind']} {obj['metadata']['name']}"
+
+
+def secret_values(secret: Mapping[str, Any] | None) -> dict[str, str]:
+    """What a live Secret holds, as text; empty where there is none. Bytes that are no UTF-8 are replaced."""
+    data = (secret or {}).get("data") or {}
+    return {key: base64.b64decode(value or "").decode("utf-8", "replace") for key, value in data.items()}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .applier import CREATED, RECREATED, Outcome
-from .cluster import FIELD_MANAGER, Cluster
+from .cluster import Cluster
 from .errors import ApiError, EngineError
 from .kinds import BUILT_IN
 from .manifests import describe
@@ -37,9 +37,6 @@ SEEN = "seen-"
 SEEN_SECONDS = 150.0
 _POLL_SECONDS = 1.0
 POD = BUILT_IN["v1", "Pod"]
-_MERGE = {"Content-Type": "application/merge-patch+json"}
-# A writer apart from the engine's: its record of what is declared stays as it is.
-_MANAGER = f"{FIELD_MANAGER}-reload"
 
 
 def no_command(pod: Object, _command: list[str]) -> tuple[int, str]:
@@ -138,6 +135,5 @@ def _runs(pod: Object) -> bool:
 
 
 def _patch(cluster: Cluster, obj: Object, body: Object) -> Object:
-    kind = BUILT_IN[obj["apiVersion"], obj["kind"]]
-    path = kind.path(obj["metadata"].get("namespace"), obj["metadata"]["name"])
-    return cluster.send("PATCH", path, {"fieldManager": _MANAGER}, body, _MERGE, describe(obj))[1]
+    kind, metadata = BUILT_IN[obj["apiVersion"], obj["kind"]], obj["metadata"]
+    return cluster.patch(kind, metadata.get("namespace"), metadata["name"], body, "reload")

@@ -6,7 +6,6 @@ Split so that each step can be called alone: ``load`` (templates to objects), ``
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from .cluster import Cluster
 from .errors import EngineError, WaitFailed
 from .kinds import BUILT_IN
 from .lease import TierLease
-from .manifests import Identity, identity
+from .manifests import Identity, identity, secret_values
 from .render import Renderer, Resolve
 from .snapshot import Snapshot
 from .waiter import Waiter
@@ -303,5 +302,4 @@ def _by_reference(obj: Mapping[str, Any]) -> Mapping[str, Any]:
     """A Secret with its references readable (``stringData``), as values are ``credential:<name>`` when rendering."""
     if obj["kind"] != "Secret" or not obj.get("data"):
         return obj
-    texts = {key: base64.b64decode(value).decode() for key, value in obj["data"].items()}
-    return {**{key: value for key, value in obj.items() if key != "data"}, "stringData": texts}
+    return {**{key: value for key, value in obj.items() if key != "data"}, "stringData": secret_values(obj)}

@@ -17,6 +17,7 @@ from ..engine.applyset import PART_OF
 from ..engine.cluster import Cluster
 from ..engine.errors import ApiError
 from ..engine.kinds import BUILT_IN, Kind
+from ..engine.manifests import secret_values
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
 from . import definitions
@@ -364,11 +365,7 @@ def _credentials(facts: Facts) -> Iterator[Finding]:
     if secret is None:
         return
     level = PROBLEM if facts.environment in {"staging", "prod"} else ADVICE
-    values = {
-        key: base64.b64decode(value or "").decode("utf-8", "replace")
-        for key, value in (secret.get("data") or {}).items()
-    }
-    for name, value in sorted(values.items()):
+    for name, value in sorted(secret_values(secret).items()):
         if is_placeholder(value):
             yield Finding(
                 level, f"Credential {name} is a placeholder", f"Set platform_credentials.{name} (see the guide)"

@@ -5,7 +5,6 @@ Not against the inventory, which may be ahead of the cluster on purpose; that is
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from ..engine.cluster import Cluster
 from ..engine.compare import INPUT_HASH
 from ..engine.diff import MASK, clean
 from ..engine.errors import ApiError, EngineError
-from ..engine.manifests import describe
+from ..engine.manifests import describe, secret_values
 from . import releases
 from .cluster_view import SECRET, at_once
 from .fields import Field, Writer, differences, latest, shown, writer_of, writers
@@ -83,8 +82,7 @@ class Drifted:
 
 def credentials(cluster: Cluster, namespace: str, secret: str) -> Callable[[str], str]:
     """Looks credentials up in the live Secret, read once; KeyError where it has none of that name."""
-    live = cluster.find(SECRET, namespace, secret)
-    values = {key: base64.b64decode(value).decode() for key, value in ((live or {}).get("data") or {}).items()}
+    values = secret_values(cluster.find(SECRET, namespace, secret))
 
     def look_up(name: str) -> str:
         # A login that was never rotated is not on record: it is named like its part.

@@ -23,7 +23,6 @@ Object = dict[str, Any]
 STATEFUL_SET = BUILT_IN["apps/v1", "StatefulSet"]
 CLAIM = BUILT_IN["v1", "PersistentVolumeClaim"]
 CLASS = BUILT_IN["storage.k8s.io/v1", "StorageClass"]
-_MERGE = {"Content-Type": "application/merge-patch+json"}
 _POLL_SECONDS = 1.0
 
 
@@ -67,14 +66,12 @@ def execute(cluster: Cluster, namespace: str, growth: Growth) -> None:
     """Grow the claims, then let go of the StatefulSet; its pods and volumes stay."""
     for claim in growth.claims:
         body = {"spec": {"resources": {"requests": {"storage": growth.size}}}}
-        name = claim["metadata"]["name"]
-        what = f"PersistentVolumeClaim {name}"
-        cluster.send("PATCH", CLAIM.path(namespace, name), None, body, _MERGE, what)
+        cluster.patch(CLAIM, namespace, claim["metadata"]["name"], body, "operator")
     if growth.owner:
         uid = growth.owner["metadata"]["uid"]
         cluster.delete(STATEFUL_SET, namespace, growth.name, uid=uid, propagation="Orphan")
         while (live := cluster.find(STATEFUL_SET, namespace, growth.name)) and live["metadata"]["uid"] == uid:
-            time.sleep(_POLL_SECONDS)
+            cluster.interruption.sleep(_POLL_SECONDS)
 
 
 def wait(cluster: Cluster, namespace: str, growths: list[Growth], seconds: float) -> list[str]:
@@ -100,7 +97,7 @@ def wait(cluster: Cluster, namespace: str, growths: list[Growth], seconds: float
                 "The request stands and nothing is lost; see the claim's events (kubectl describe pvc).",
             )
         if waiting:
-            time.sleep(_POLL_SECONDS)
+            cluster.interruption.sleep(_POLL_SECONDS)
     return sorted(restart)
 
 

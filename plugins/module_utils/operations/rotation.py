@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..engine.cluster import FIELD_MANAGER, Cluster
+from ..engine.cluster import Cluster
 from ..engine.credentials import NEXT, PREVIOUS, generated
 from ..engine.errors import ApiError, EngineError
+from ..engine.manifests import secret_values
 from .cluster_view import SECRET
 
 Object = dict[str, Any]
@@ -25,7 +26,6 @@ Object = dict[str, Any]
 WHAT = ("postgres", "superuser", "nats", "jwt", "qdrant", "ai")
 PAGE = "docs/operations/rotation.md"
 _ONE = {"superuser": "postgres_password", "jwt": "jwt_secret", "qdrant": "qdrant_api_key"}
-_MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,7 @@ def read(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, str], s
     secret = cluster.find(SECRET, namespace, name)
     if secret is None:
         raise EngineError(f"There is no Secret {name} in namespace {namespace}.", "Run site.yml first.")
-    data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
-    return data, str(secret["metadata"]["resourceVersion"])
+    return secret_values(secret), str(secret["metadata"]["resourceVersion"])
 
 
 def write(cluster: Cluster, namespace: str, name: str, step: Step, version: str) -> None:
@@ -154,8 +153,7 @@ def write(cluster: Cluster, namespace: str, name: str, step: Step, version: str)
     }
     body = {"metadata": {"resourceVersion": version}, "data": data}
     try:
-        query = {"fieldManager": f"{FIELD_MANAGER}-rotation"}
-        cluster.send("PATCH", SECRET.path(namespace, name), query, body, _MERGE, f"Secret {name}")
+        cluster.patch(SECRET, namespace, name, body, "rotation")
     except ApiError as error:
         if error.status == 409:
             raise EngineError(

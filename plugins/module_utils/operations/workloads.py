@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..engine.applyset import PART_OF, ApplySet
-from ..engine.cluster import FIELD_MANAGER, Cluster
+from ..engine.cluster import Cluster
 from ..engine.errors import EngineError
 from ..engine.kinds import BUILT_IN
 from ..engine.manifests import describe
@@ -18,9 +18,6 @@ Object = dict[str, Any]
 
 # What kubectl rollout restart sets, so that both tell each other's restarts.
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
-_PATCH = {"Content-Type": "application/strategic-merge-patch+json"}
-# A writer apart from the engine's: its record of what is declared stays as it is.
-_MANAGER = f"{FIELD_MANAGER}-operator"
 
 Progress = Callable[[int, int, dict[str, str]], None]
 
@@ -76,12 +73,8 @@ def _patch(
     cluster: Cluster, namespace: str, obj: Object, body: dict[str, Any], subresource: str, check: bool
 ) -> Object:
     kind = BUILT_IN[obj["apiVersion"], obj["kind"]]
-    path = kind.path(namespace, obj["metadata"]["name"])
-    query = {"fieldManager": _MANAGER, **({"dryRun": "All"} if check else {})}
-    if subresource:
-        headers = {"Content-Type": "application/merge-patch+json"}
-        return cluster.send("PATCH", f"{path}/{subresource}", query, body, headers, describe(obj))[1]
-    return cluster.send("PATCH", path, query, body, _PATCH, describe(obj))[1]
+    name = obj["metadata"]["name"]
+    return cluster.patch(kind, namespace, name, body, "operator", subresource=subresource, dry_run=check)
 
 
 def wait(cluster: Cluster, namespace: str, objects: list[Object], seconds: float, progress: Progress) -> None:
