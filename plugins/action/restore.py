@@ -34,12 +34,11 @@ class ActionModule(Operation):
         namespace = args["namespace"]
         if running := jobs.under_way(cluster, namespace, "restore"):
             raise EngineError(f"A restore is under way already, by Job {running}.", "Wait for it, or read its log.")
+        plan = restoring.inspect(cluster, namespace, asked, args["wait_timeout"])
         if args["inspect"] or self._task.check_mode:
-            plan = restoring.inspect(cluster, namespace, asked, args["wait_timeout"])
             self.say(screens.inspected(plan, namespace))
             # The name that was chosen: a newer one may come before the restore.
             return {"changed": False, "live": restoring.needs_name(plan), "backup": plan["name"], "plan": plan}
-        plan = restoring.inspect(cluster, namespace, asked, args["wait_timeout"])
         restoring.confirm(namespace, plan, args["name"])
         return self._restore(cluster, restoring.Asked(plan["name"], asked.parts), args, restoring.needs_name(plan))
 
@@ -58,8 +57,9 @@ class ActionModule(Operation):
                 kept = jobs.run(cluster, namespace, job, args["wait_timeout"], self.say)["backup"]["name"]
                 self.say(f"What is there now is kept as backup {kept}.")
         except EngineError:
-            # Nothing was restored yet: everything goes on as it was.
-            quiet.start(cluster, namespace, 0, progress)
+            # Nothing was restored yet: everything goes on as it was, also where the run was told to stop.
+            with cluster.interruption.shielded():
+                quiet.start(cluster, namespace, 0, progress)
             raise
         try:
             done = restoring.restore(cluster, namespace, asked, args["wait_timeout"], self.say)

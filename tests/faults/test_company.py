@@ -5,10 +5,14 @@ Nothing of theirs is lost, and the next run converges.
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applyset import ApplySet
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluster import Cluster as Client
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
 
@@ -16,7 +20,7 @@ from tests.integration.conftest import Cluster
 from tests.integration.engine.support import Engine
 
 from .proxy import Proxy, Schedule
-from .scenario import run
+from .scenario import TIER, run
 from .test_schedules import check
 
 pytestmark = pytest.mark.cluster
@@ -72,6 +76,39 @@ def test_two_runs_of_different_inventories(cluster: Cluster, through: Path, plac
     last = next(number for number in (0, 1) if _holds(cluster, place, number))
     assert wait == 0 or not any(said)
     assert run(through, place, last).writes == []
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_a_lease_of_another_run(cluster: Cluster, through: Path, place: str, alive: bool) -> None:
+    """Left by a run that died it expires by itself and is taken over; as long as it is renewed it is respected."""
+    run(through, place, 0)
+    name = ApplySet(TIER, place).name
+    spec = {"holderIdentity": "somebody@elsewhere (process 7)", "leaseDurationSeconds": 3}
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec}
+    cluster.kubectl("create", "--filename=-", objects=[{**lease, "metadata": {"name": name, "namespace": place}}])
+    ended = Event()
+
+    def renew() -> None:
+        while not ended.wait(1):
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            cluster.kubectl(
+                *("--namespace", place, "patch", f"lease/{name}", "--type=merge"),
+                f"--patch={json.dumps({'spec': {'renewTime': now}})}",
+            )
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(renew) if alive else None
+        try:
+            if alive:
+                with pytest.raises(EngineError, match=r"Another run works on tier .*: somebody@elsewhere"):
+                    run(through, place, 1, lock_seconds=8)
+            else:
+                run(through, place, 1, lock_seconds=60)
+        finally:
+            ended.set()
+        if other:
+            other.result()
+    check(cluster, place, 0 if alive else 1, lease_left=alive)
 
 
 @pytest.mark.parametrize("part", [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9])

@@ -8,8 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.multi_agent.platform.plugins.module_utils.backup import jobs, restoring, screens, success
+from ansible_collections.multi_agent.platform.plugins.action.restore import ActionModule
+from ansible_collections.multi_agent.platform.plugins.module_utils.backup import (
+    jobs,
+    restoring,
+    screens,
+    success,
+)
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.interruption import Interrupted, Interruption
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations import doctor
 from ansible_collections.multi_agent.platform.plugins.module_utils.platform import backup as settings
 from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems
@@ -92,6 +99,38 @@ def test_live_data_wants_its_name():
     for given in ("", "Agents"):
         with pytest.raises(EngineError, match="name was not given"):
             restoring.confirm("agents", live, given)
+
+
+class Deployments:
+    """A cluster with one Deployment whose pods do not end; heeds an interruption as the real one does."""
+
+    def __init__(self):
+        self.interruption = Interruption()
+        self.live: dict[str, Any] = {"metadata": {"name": "agent-service", "namespace": "ns"}, "spec": {"replicas": 3}}
+
+    def find(self, _kind, _namespace, _name):
+        self.interruption.check()
+        return self.live
+
+    def list(self, kind, _namespace, **_):
+        self.interruption.check()
+        if kind.kind == "Deployment":
+            return [self.live], ""
+        self.interruption.tell("SIGINT")
+        return [{"metadata": {"name": "agent-service-1"}, "status": {"phase": "Running"}}], ""
+
+    def patch(self, _kind, _namespace, _name, body, _writer):
+        self.interruption.check()
+        self.live["metadata"] |= body["metadata"]
+        self.live["spec"] |= body["spec"]
+
+
+def test_what_was_stopped_goes_on_where_a_restore_is_told_to_stop():
+    cluster: Any = Deployments()
+    args = {"namespace": "ns", "users": {"postgres": ["agent-service"]}, "keep": True, "pods_timeout": 60}
+    with pytest.raises(Interrupted):
+        ActionModule.__new__(ActionModule)._restore(cluster, restoring.Asked("b", ("postgres",)), args, True)
+    assert cluster.live["spec"]["replicas"] == 3
 
 
 def test_credentials_open_with_the_right_key_only(tmp_path):

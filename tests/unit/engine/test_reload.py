@@ -27,9 +27,9 @@ class Cluster:
     def list(self, *_: Any, **__: Any) -> tuple[list[Object], str]:
         return [make("v1", "Pod", "nats-0", status={"phase": "Running"})], "1"
 
-    def send(self, _method: str, path: str, _query: Any, body: Object, *_: Any) -> tuple[int, Object]:
-        self.patched.append((path.rpartition("/")[2], body))
-        return 200, make("apps/v1", "StatefulSet", "nats")
+    def patch(self, _kind: Any, _namespace: str, name: str, body: Object, _writer: str) -> Object:
+        self.patched.append((name, body))
+        return make("apps/v1", "StatefulSet", "nats")
 
 
 def workload(reloaded: str = "", action: str = "unchanged") -> applier.Outcome:

@@ -36,8 +36,8 @@ class Cluster:
             return self.owner if name == "postgres" else None
         return next((c for c in self.claims if c["metadata"]["name"] == name), None)
 
-    def send(self, _method: str, path: str, _query: Any, body: Any, *_: Any) -> None:
-        self.sent.append(f"{path.rsplit('/', 1)[1]}={body['spec']['resources']['requests']['storage']}")
+    def patch(self, _kind: Any, _namespace: str, name: str, body: Any, _writer: str) -> None:
+        self.sent.append(f"{name}={body['spec']['resources']['requests']['storage']}")
 
     def delete(self, kind: Any, _namespace: str, name: str, *, uid: str, propagation: str) -> bool:
         self.sent.append(f"delete {kind.kind} {name} {uid} {propagation}")
