@@ -19,7 +19,9 @@ _HUNDREDS = {
     4: "Reference service",
     5: "Faults",
     6: "Speed",
-    7: "Operations",
+    7: "Verification, on real pods",
+    8: "Releases and verbs",
+    9: "Images, backups, rotation, and how a run ends",
 }
 _LONGEST_INLINE = 60
 
@@ -86,7 +88,7 @@ def _decisions() -> str:
         number, _, title = file.read_text().splitlines()[0].removeprefix("# ").partition(" ")
         if int(number[:2]) != hundred:
             hundred = int(number[:2])
-            lines += ["", f"## {_HUNDREDS.get(hundred, 'More')}", ""]
+            lines += ["", f"## {_HUNDREDS[hundred]}", ""]
         lines.append(f"- [{number[:4]}]({file.name}) {title}")
     return "\n".join(lines)
 
