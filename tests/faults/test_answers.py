@@ -103,10 +103,9 @@ def test_retry_after_is_kept(proxy: Proxy, through: Path, namespace: str) -> Non
 
 def test_patience_ends(proxy: Proxy, through: Path, namespace: str) -> None:
     proxy.play(Schedule(dict.fromkeys(range(1, 500), RESET_AFTER)))
-    started = time.monotonic()
     with pytest.raises(ConnectionFailed, match=r"ConfigMap x: http://127.0.0.1:\d+ cannot be reached: ") as caught:
         _apply(_client(through, patience=1), namespace)
-    assert time.monotonic() - started < 3
+    assert 1 < len(proxy.log) < 100
     assert "Check that the cluster runs" in caught.value.remedy
 
 
@@ -130,9 +129,7 @@ def test_own_lease_is_recognised(proxy: Proxy, through: Path, namespace: str, fa
     proxy.play(Schedule())
     run(through, namespace, 1)
     proxy.play(Schedule({lease: fault, lease + 1: SLOW}))
-    started = time.monotonic()
     assert run(through, namespace, 0, lock_seconds=0).result.changed
-    assert time.monotonic() - started < 10
 
 
 def test_api_server_killed_and_restarted(cluster: Cluster, proxy: Proxy, through: Path, namespace: str) -> None:

@@ -171,10 +171,8 @@ def test_refuses_what_a_real_cluster_refuses(cluster: Cluster, namespace: str) -
 
 def test_creating_again_changes_nothing(cluster: Cluster) -> None:
     before = processes_below(ClusterPaths(cluster.name).runtime)
-    started = time.monotonic()
     again = tools_cluster("create", "--name", cluster.name)
     assert "is running" in again.stderr
-    assert time.monotonic() - started < 5
     assert processes_below(ClusterPaths(cluster.name).runtime) == before
 
 
