@@ -57,21 +57,22 @@ class Platform:
 
     # --- playbooks ----------------------------------------------------------------------------------------------------
 
-    def command(self, playbook: str, **variables: Any) -> tuple[list[str], dict[str, str]]:
+    def command(self, playbook: str, *options: str, **variables: Any) -> tuple[list[str], dict[str, str]]:
         """Arguments and environment of ansible-playbook on this cluster."""
         command = [
             str(Path(sys.executable).with_name("ansible-playbook")),
             "--inventory=inventories/local",
             "--inventory=inventories/kind",
             playbook,
+            *options,
         ]
         if variables:
             command.append(f"--extra-vars={json.dumps(variables)}")
         return command, os.environ | {"K8S_AUTH_KUBECONFIG": str(self.kubeconfig), "CLUSTER_NAME": self.name}
 
-    def play(self, playbook: str, *, fails: bool = False, **variables: Any) -> Run:
+    def play(self, playbook: str, *options: str, fails: bool = False, **variables: Any) -> Run:
         """Run a playbook; fails the test where it does not end as expected."""
-        command, environment = self.command(playbook, **variables)
+        command, environment = self.command(playbook, *options, **variables)
         begin = time.monotonic()
         done = subprocess.run(command, cwd=self.checkout, env=environment, capture_output=True, text=True, check=False)
         run = Run(done.returncode, done.stdout + done.stderr, time.monotonic() - begin)
