@@ -143,6 +143,12 @@ def start(cluster: Platform, sources: Path, tmp_path: Path) -> Iterator[Callable
     cluster.kubectl("delete", "priorityclass", *names, "--ignore-not-found", namespace="default")
 
 
+def pages(cluster: Platform) -> set[str]:
+    """The frontend's pods that are not being deleted."""
+    found = cluster.get("pods", "--selector=app=frontend", namespace=NAMESPACE)["items"]
+    return {pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")}
+
+
 def test_edit_a_file_and_see_it_served(cluster: Platform, sources: Path, start: Callable[..., Session]) -> None:
     session = start()
     session.awaits(r"^Running after ", seconds=900)
@@ -151,7 +157,7 @@ def test_edit_a_file_and_see_it_served(cluster: Platform, sources: Path, start: 
     assert session.awaits(r"^gateway-\w{5} +\| .*\"serving\"")
 
     # A part that takes copies: no build, no new pod.
-    pod = cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE)
+    pod = pages(cluster)
     mark = f"/* {time.time()} */\n"
     begin, since = time.monotonic(), len(session.lines)
     (frontend / STYLE).write_text(mark + (frontend / STYLE).read_text())
@@ -159,7 +165,7 @@ def test_edit_a_file_and_see_it_served(cluster: Platform, sources: Path, start: 
         lambda: served(FRONTEND, "/style.css").startswith(mark), SECONDS, lambda: "\n".join(session.lines[since:])
     )
     print(f"copied: served {time.monotonic() - begin:.1f} s after the edit; {session.awaits('without a build', since)}")
-    assert cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE) == pod
+    assert pages(cluster) == pod
 
     # A pod that comes later has the copies too, and the forward leads to it.
     cluster.kubectl("delete", "pods", "-l", "app=frontend", "--wait=false", namespace=NAMESPACE)
@@ -169,7 +175,7 @@ def test_edit_a_file_and_see_it_served(cluster: Platform, sources: Path, start: 
     )
 
     # A part that takes none: built and deployed, and no other part with it.
-    pod = cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE)
+    pod = pages(cluster)
     web = gateway / "reference_service" / "web.py"
     begin, since = time.monotonic(), len(session.lines)
     edited = web.read_text().replace('"status": "ok"', '"status": "edited"')
@@ -179,7 +185,7 @@ def test_edit_a_file_and_see_it_served(cluster: Platform, sources: Path, start: 
     eventually(lambda: '"status": "edited"' in served(GATEWAY, "/health"), SECONDS, lambda: served(GATEWAY, "/health"))
     print(f"built: served {time.monotonic() - begin:.1f} s after the edit")
     assert not [line for line in session.lines[since:] if "frontend: built" in line]
-    assert cluster.kubectl("get", "pods", "-l", "app=frontend", "-o", "name", namespace=NAMESPACE) == pod
+    assert pages(cluster) == pod
 
     # What cannot be built is said, and the loop goes on.
     since = len(session.lines)
