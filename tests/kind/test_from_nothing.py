@@ -33,7 +33,7 @@ def test_images_that_load_slowly(restored: Platform) -> None:
         restored.rolled_out()
         took = pulls(restored)
         print(f"from nothing in {run.seconds:.0f} s; {len(took)} pulls of {took[0]:.0f} to {took[-1]:.0f} s")
-        assert took[-1] >= IMAGE
+        assert took[-1] >= 0.9 * IMAGE  # the registry spreads the bytes; asking for them takes no time
         assert run.seconds >= IMAGE
         assert {pod: count for pod, count in restored.restarts().items() if count} == {}
         assert restored.site(kind_images=names).recap["changed"] == 0
