@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ def slow_registry(platform: Platform, images: Mapping[str, tuple[str, float]], p
             for node in nodes(platform):
                 _trust(node, registry)
             _until_it_answers(nodes(platform)[0], registry)
-            yield {name: f"{registry}/{name}:slow" for name in images}
+            tag = secrets.token_hex(4)  # any will do: nodes keep what they had of an earlier one
+            yield {name: f"{registry}/{name}:{tag}" for name in images}
 
 
 def _until_it_answers(node: str, registry: str) -> None:

@@ -1,4 +1,4 @@
-"""A registry that trickles, run inside of a container: `docker save`'s files below /images/<name>, as <name>:slow.
+"""A registry that trickles, run inside of a container: `docker save`'s files below /images/<name>, under any tag.
 
 Every blob takes as many seconds as /images/<name>/seconds says, whatever its size. What containerd has by digest is not
 asked for, so the configuration gets a label and is always new: each pull waits for it.
