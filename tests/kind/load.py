@@ -3,7 +3,7 @@
 Every request has a connection of its own and is sent once, or ``tries`` times where the connection is lost. Ends when
 /tmp/stop appears and prints a line of JSON: {sent, failed, errors: {text: count}, in_flight: requests sent again
 after their connection broke, refused: those for which none was made, sent_again: calls that parts sent again below,
-seconds, p50_ms, p99_ms, max_ms}. LOAD = {url, rate, tries, method}.
+asked_again: stores that parts asked again below, seconds, p50_ms, p99_ms, max_ms}. LOAD = {url, rate, tries, method}.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ class Seen:
     in_flight: bool = False
     refused: bool = False
     below: int = 0
+    stores: int = 0
 
 
 async def request(url: SplitResult, method: str, tries: int, seen: list[Seen]) -> None:
@@ -34,7 +35,7 @@ async def request(url: SplitResult, method: str, tries: int, seen: list[Seen]) -
     for left in reversed(range(tries)):
         try:
             async with asyncio.timeout(LIMIT):
-                one.error, one.below = await exchange(url, method)
+                one.error, one.below, one.stores = await exchange(url, method)
             break
         except Exception as cause:
             one.error = f"{type(cause).__name__}: {cause}"
@@ -46,8 +47,8 @@ async def request(url: SplitResult, method: str, tries: int, seen: list[Seen]) -
     one.seconds = time.monotonic() - begin
 
 
-async def exchange(url: SplitResult, method: str) -> tuple[str, int]:
-    """What is wrong with the answer, and how often calls were sent again for it. Raises where there is none."""
+async def exchange(url: SplitResult, method: str) -> tuple[str, int, int]:
+    """What is wrong with the answer, how often calls were sent and stores asked again. Raises where there is none."""
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
         target = f"{url.path}?{url.query}"
@@ -59,8 +60,9 @@ async def exchange(url: SplitResult, method: str) -> tuple[str, int]:
         raise ConnectionResetError("closed without an answer")
     status = head.split(b"\r\n", 1)[0].decode()
     if not status.startswith("HTTP/1.1 200"):
-        return f"{status}: {reason(body)}", 0
-    return "", json.loads(body).get("sent_again", 0)
+        return f"{status}: {reason(body)}", 0, 0
+    answer = json.loads(body)
+    return "", answer.get("sent_again", 0), answer.get("asked_again", 0)
 
 
 def reason(body: bytes) -> str:
@@ -90,10 +92,11 @@ async def main() -> None:
             {
                 "sent": sent,
                 "failed": sum(errors.values()),
-                "errors": dict(errors.most_common(10)),
+                "errors": dict(errors.most_common(200)),
                 "in_flight": sum(one.in_flight for one in seen),
                 "refused": sum(one.refused for one in seen),
                 "sent_again": sum(one.below for one in seen),
+                "asked_again": sum(one.stores for one in seen),
                 "seconds": round(time.monotonic() - begin),
                 "p50_ms": round(1000 * times[len(times) // 2]),
                 "p99_ms": round(1000 * times[len(times) * 99 // 100]),

@@ -12,6 +12,8 @@ from .platform import PARTS, Platform
 
 # Through every part of the graph. What 2 cores take beside a rolling update of sixteen pods.
 EVERYWHERE, RATE = "/work?via=*&ms=5", 20.0
+# The same with every store asked under the credentials of that moment: heavier, so fewer.
+STORES, STORES_RATE = f"{EVERYWHERE}&touch=1", 2.0
 SAMPLE = 2000  # requests at least, however quick the rollout is
 EARLY = 300  # seconds, of the 600 that a run would wait (platform_wait_timeout)
 SERVICES = [part.removesuffix("-service") for part in PARTS if part != "frontend"]
@@ -47,16 +49,20 @@ def test_a_change_under_load_fails_no_request(
     restored: Platform, what: str, variables: dict[str, Any], parts: set[str]
 ) -> None:
     before = revisions(restored)
-    with restored.load(f"load-{what}", EVERYWHERE, RATE) as end:
+    with (
+        restored.load(f"load-{what}", EVERYWHERE, RATE) as end,
+        restored.load(f"stores-{what}", STORES, STORES_RATE) as end_stores,
+    ):
         run = restored.site(**variables)
         # A quick rollout is followed by calm until the sample is large enough to mean something.
         time.sleep(max(0.0, SAMPLE / RATE - run.seconds))
-        report = end()
+        report, stores = end(), end_stores()
     after = revisions(restored)
     assert {part for part in PARTS if before[part] != after[part]} >= parts - {"frontend"}, (before, after)
     assert report["sent"] >= SAMPLE, report
     assert report["failed"] == 0, report
-    print(f"{what}, by a run of {run.seconds:.0f} s: none of {report['sent']} requests failed")
+    assert stores["failed"] == 0, stores
+    print(f"{what}, by a run of {run.seconds:.0f} s: none of {report['sent']} and {stores['sent']} requests failed")
 
 
 def test_a_release_that_crashes_ends_early_and_hurts_nobody(restored: Platform) -> None:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -15,7 +15,16 @@ from aiohttp import web
 from .callees import CallError, Deadline
 from .part import Part
 
-LIMITS = {"ms": 60_000, "cpu": 5_000, "bytes": 10 * 1024 * 1024, "seconds": 3_600, "interval_ms": 60_000}
+LIMITS = {"ms": 60_000, "cpu": 5_000, "bytes": 10 * 1024 * 1024, "touch": 1, "seconds": 3_600, "interval_ms": 60_000}
+NOBODY = "00000000-0000-0000-0000-000000000000"  # no run has this id
+PAUSE = 0.5  # seconds before a store is asked again
+
+
+class Store(Protocol):
+    """What holds something of a run."""
+
+    async def find(self, run_id: str) -> int:
+        """How much of it."""
 
 
 class WorkError(ValueError):
@@ -26,6 +35,8 @@ class WorkError(ValueError):
 class Order:
     """How long to wait (ms), how long to compute (cpu ms), how much to answer (bytes), and whom to send on to.
 
+    With `touch` every store of a part is asked as well, under the credentials of that moment.
+
     `via` is the way down the graph, each part calling the next: `orchestration,agent`; `*` sends it on to every callee.
     The work itself is done where the way ends, with `*` at every part on the way.
     """
@@ -33,15 +44,17 @@ class Order:
     ms: int = 5
     cpu: int = 0
     bytes: int = 100
+    touch: int = 0
     via: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> Order:
         """From a query string. Raises WorkError."""
-        if unknown := sorted(set(query) - {"ms", "cpu", "bytes", "via"}):
-            raise WorkError(f"unknown parameter {', '.join(unknown)}: there are ms, cpu, bytes and via")
+        if unknown := sorted(set(query) - {"ms", "cpu", "bytes", "touch", "via"}):
+            raise WorkError(f"unknown parameter {', '.join(unknown)}: there are ms, cpu, bytes, touch and via")
         via = tuple(name for name in query.get("via", "").split(",") if name)
-        return cls(number(query, "ms", 5), number(query, "cpu", 0), number(query, "bytes", 100), via)
+        numbers = (number(query, "ms", 5), number(query, "cpu", 0), number(query, "bytes", 100))
+        return cls(*numbers, number(query, "touch", 0), via)
 
 
 def number(query: Mapping[str, str], name: str, default: int) -> int:
@@ -58,6 +71,26 @@ def _burn(milliseconds: int) -> None:
         sum(range(1_000))
 
 
+async def _touch(part: Part, deadline: Deadline) -> int:
+    """Ask every store of this part for something; how often one had to be asked again. Raises the last failure."""
+
+    async def ask(store: Store) -> int:
+        again = 0
+        while True:
+            try:
+                await store.find(NOBODY)
+                return again
+            except Exception:
+                # Slow or just coming back is no failure while the caller waits.
+                if deadline.for_callee() < PAUSE:
+                    raise
+            again += 1
+            await asyncio.sleep(PAUSE)
+
+    stores: tuple[Store | None, ...] = (part.postgres, part.messaging, part.qdrant)
+    return sum(await asyncio.gather(*(ask(store) for store in stores if store)))
+
+
 async def work(part: Part, order: Order, deadline: Deadline) -> dict[str, Any]:
     """Do or pass on what is ordered. Raises CallError where the way down fails, WorkError where there is none."""
     calls = part.settings.calls
@@ -72,13 +105,15 @@ async def work(part: Part, order: Order, deadline: Deadline) -> dict[str, Any]:
     elif not order.via:
         targets = ()
 
-    async def own() -> None:
+    async def own() -> int:
         if order.cpu:
             await asyncio.to_thread(_burn, order.cpu)  # beside the event loop: probes are still answered
         await asyncio.sleep(order.ms / 1000)
+        return await _touch(part, deadline) if order.touch else 0
 
     async def pass_on(callee: str) -> dict[str, Any]:
-        query = urlencode({"ms": order.ms, "cpu": order.cpu, "bytes": order.bytes, "via": ",".join(rest)})
+        asked = {"ms": order.ms, "cpu": order.cpu, "bytes": order.bytes, "touch": order.touch}
+        query = urlencode({**asked, "via": ",".join(rest)})
         reply = await part.callees.call(callee, "GET", f"/internal/work?{query}", deadline)
         if reply.status != 200:
             error = reply.body.get("error", {}) if isinstance(reply.body, dict) else {}
@@ -87,15 +122,15 @@ async def work(part: Part, order: Order, deadline: Deadline) -> dict[str, Any]:
             )
         return {**reply.body, "sent_again": reply.body["sent_again"] + reply.tries - 1}
 
-    async def here() -> None:
-        if not targets or everywhere:
-            await own()
+    async def here() -> int:
+        return await own() if not targets or everywhere else 0
 
-    _, answers = await asyncio.gather(here(), asyncio.gather(*(pass_on(callee) for callee in targets)))
+    asked_again, answers = await asyncio.gather(here(), asyncio.gather(*(pass_on(callee) for callee in targets)))
     return {
         **part.identity(),
         "served_by": [part.settings.name, *(name for answer in answers for name in answer["served_by"])],
         "sent_again": sum(answer["sent_again"] for answer in answers),  # calls, below this part
+        "asked_again": asked_again + sum(answer["asked_again"] for answer in answers),  # stores, of this part and below
         "padding": "" if targets else "x" * order.bytes,
     }
 

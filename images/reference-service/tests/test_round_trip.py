@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from graph import JWT_SECRET, PARTS, USERS, Platform, eventually, http
-from servers import PostgresServer
+from servers import FakeQdrant, PostgresServer
 
 EDGES = {(caller, callee) for caller, (calls, _) in PARTS.items() for callee in calls if caller != "frontend"}
 
@@ -108,6 +109,25 @@ def test_work_goes_where_it_is_sent(platform: Platform, via: str) -> None:
     assert served == ["gateway", *via.split(",")] if "*" not in via and via else served[0] == "gateway"
     if via == "*":
         assert set(served) == set(USERS)
+
+
+def test_work_asks_stores_until_they_answer(
+    platform: Platform, qdrant: FakeQdrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, do = [], qdrant.do
+
+    def late(method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path.endswith("/points/query"):
+            asked.append(path)
+            if len(asked) < 3:
+                return 503, None
+        return do(method, path, body)
+
+    monkeypatch.setattr(qdrant, "do", late)
+    answer = http(f"{platform['gateway'].url}/work?ms=1&via=orchestration,vector&touch=1")
+    assert answer.status == 200
+    assert answer.json()["asked_again"] == 2
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(
