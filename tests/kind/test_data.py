@@ -18,9 +18,10 @@ def kept(platform: Platform, run_id: str, seconds: float = 60.0) -> dict[str, An
     deadline = time.monotonic() + seconds
     while True:
         status, answer = platform.gateway("GET", f"/run/{run_id}")
-        if status == 200 or time.monotonic() > deadline:
-            assert status == 200, answer
-            return answer if isinstance(answer, dict) else {}
+        whole = status == 200 and not answer["errors"]
+        if whole or time.monotonic() > deadline:
+            assert whole, answer
+            return dict(answer)
         time.sleep(2)
 
 
