@@ -27,6 +27,13 @@ _API = "$JS.API"
 _SECONDS = 60.0  # for one answer: a large stream is checked before the first piece comes
 _PIECE = 128 * 1024  # bytes, below the server's least max_payload
 _SETTLE_SECONDS = 30.0
+# The server goes on removing the files of a deleted stream, and may refuse one of that name meanwhile.
+_TRIES = 5
+_PAUSE = 1.0
+
+
+class Refused(BackupError):
+    """The server's own words."""
 
 
 class Streams:
@@ -73,7 +80,7 @@ class Streams:
                     # A stream is only restored where there is none of its name.
                     await _api(client, f"STREAM.DELETE.{name}")
                 for name, stream in saved["streams"].items():
-                    await _restore(client, name, stream, folder / stream["file"], alone=alone)
+                    await restored(client, name, stream, folder / stream["file"], alone=alone)
                 return [name for name in there if name not in saved["streams"]]
 
         return asyncio.run(bring_back())
@@ -110,7 +117,7 @@ async def _silent(_error: Exception) -> None:
 
 
 async def _api(client: Client, verb: str, body: Any = None) -> dict[str, Any]:
-    """The answer of a JetStream request. Raises BackupError with the server's words."""
+    """The answer of a JetStream request. Raises Refused with the server's words."""
     data = b"" if body is None else json.dumps(body).encode()
     try:
         answer = await client.request(f"{_API}.{verb}", data, timeout=_SECONDS)
@@ -122,7 +129,7 @@ async def _api(client: Client, verb: str, body: Any = None) -> dict[str, Any]:
 def _checked(data: bytes, what: str) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(data)
     if "error" in body:
-        raise BackupError(f"NATS: {what}: {body['error'].get('description')}.", "See its log: make logs S=nats.")
+        raise Refused(f"NATS: {what}: {body['error'].get('description')}.", "See its log: make logs S=nats.")
     return body
 
 
@@ -174,6 +181,18 @@ def _check_end(name: str, headers: dict[str, str] | None) -> None:
         raise BackupError(
             f"NATS broke the snapshot of stream {name} off: {status} {reason}".rstrip() + ".", "Try again."
         )
+
+
+async def restored(client: Client, name: str, saved: dict[str, Any], source: Path, *, alone: bool) -> None:
+    """Restore one stream, where there is none of its name. Raises BackupError."""
+    for left in reversed(range(_TRIES)):
+        try:
+            await _restore(client, name, saved, source, alone=alone)
+            break
+        except Refused:
+            if not left:
+                raise
+            await asyncio.sleep(_PAUSE)
 
 
 async def _restore(client: Client, name: str, saved: dict[str, Any], source: Path, *, alone: bool) -> None:

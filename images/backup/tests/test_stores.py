@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from conftest import DATABASE, Pod
 from moto.server import ThreadedMotoServer
+from nats.js.errors import ServerError
 from servers import Nats, Qdrant
 
 from platform_backup import credentials
@@ -38,7 +39,14 @@ def fill(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
         stream = client.jetstream()
         for info in await stream.streams_info():
             await stream.delete_stream(info.config.name)
-        await stream.add_stream(name="platform", subjects=["events.>"])
+        for left in reversed(range(20)):
+            try:
+                await stream.add_stream(name="platform", subjects=["events.>"])
+                break
+            except ServerError:  # files of the one just deleted are still being removed
+                if not left:
+                    raise
+                await asyncio.sleep(0.5)
         for number in range(4):
             await stream.publish(f"events.{number}", b"x" * 200_000)
         await stream.subscribe("events.>", durable="reader")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from platform_backup import manifest, retention
+from platform_backup import jetstream, manifest, retention
 from platform_backup.errors import BackupError
 from platform_backup.settings import Settings
 
@@ -80,3 +81,23 @@ def test_retention_never_takes_the_last_nor_what_is_not_ours() -> None:
 def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(BackupError, match="no part 'tapes'"):
         Settings({"PARTS": "postgres,tapes"}).parts  # noqa: B018
+
+
+@pytest.mark.parametrize(("refusals", "restored"), [(0, True), (4, True), (5, False)])
+def test_a_stream_that_is_refused_for_a_moment_is_restored(
+    monkeypatch: pytest.MonkeyPatch, refusals: int, restored: bool
+) -> None:
+    left = [jetstream.Refused("NATS: stream exists.")] * refusals
+
+    async def restore(*_: object, **__: object) -> None:
+        if left:
+            raise left.pop()
+
+    monkeypatch.setattr(jetstream, "_restore", restore)
+    monkeypatch.setattr(jetstream, "_PAUSE", 0)
+    work = jetstream.restored(None, "platform", {}, Path(), alone=False)  # type: ignore[arg-type]
+    if restored:
+        asyncio.run(work)
+    else:
+        with pytest.raises(BackupError, match="stream exists"):
+            asyncio.run(work)
