@@ -128,8 +128,11 @@ def judge(made: Matrix) -> list[Check]:
     checks, folded = [failed(GROUP, f"probe of {source}", why) for source, why in made.troubles.items()], []
     if closed and len(taken) >= _NOTHING_ENFORCED * len(closed):
         folded = taken
-        why = "this cluster's network plugin does not enforce NetworkPolicy"
-        checks.append(failed(GROUP, name, f"{share}: {why}. Install one that does, such as Calico or Cilium"))
+        why = (
+            "no policy is left (site.yml --tags netpol restores them), or this cluster's network plugin does not"
+            " enforce NetworkPolicy. Then install one that does, such as Calico or Cilium"
+        )
+        checks.append(failed(GROUP, name, f"{share}: {why}"))
     elif closed:
         checks.append(passed(GROUP, name, share))
     return checks + [_check(cell) for cell in made.cells if not _is_control(cell) and cell not in folded]
