@@ -140,7 +140,7 @@ teardown: setup ## Take the platform off the clusters of ENV; volumes and creden
 verify: setup ## Ask the live platform of ENV whether it does what its inventory says
 	@$(playbook) playbooks/verify.yml $(ARGS)
 
-test: setup ## Lint, unit tests, tests on an embedded cluster, Molecule
+test: setup ## Lint, unit tests, tests on an embedded cluster, Molecule, some on kind (KIND_TESTS=all: all)
 	@$(bin)/python -m tools.checks test
 
 test-kind: setup ## All tests with real pods, on kind (ARGS="-k policies"); about an hour on two cores

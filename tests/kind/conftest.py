@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -35,6 +36,7 @@ def platform() -> Iterator[Platform]:
     name = kept or "kind-tests"
     cluster = Platform(name, ROOT / ".cluster" / name / "kubeconfig")
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(ARTIFACTS / "failures", ignore_errors=True)  # of an earlier session
     keep = bool(kept and cluster.kubeconfig.exists())
     try:
         if not keep:

@@ -19,6 +19,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / ".artifacts" / "kind"
 NAMESPACE = "multi-agent"
+MONITORING = "monitoring"  # netpol_monitoring_namespace_labels
+# Where load goes.
+GATEWAY, FRONTEND = f"http://gateway-service.{NAMESPACE}:3000", f"http://frontend.{NAMESPACE}:3001"
 PARTS = (
     "agent-service",
     "execution-service",
@@ -84,9 +87,12 @@ class Platform:
     def site(self, *, fails: bool = False, **variables: Any) -> Run:
         return self.play("site.yml", fails=fails, **variables)
 
-    def verify(self, *, fails: bool = False, **variables: Any) -> dict[str, str]:
-        """Outcome of every check (passed, failed, skipped) by ``group: name``, read from the JUnit file."""
-        report = ARTIFACTS / "verify.xml"
+    def verify(self, name: str = "verify", *, fails: bool = False, **variables: Any) -> dict[str, str]:
+        """Outcome of every check (passed, failed, skipped) by ``group: name``, read from the JUnit file ``name``.
+
+        The default is for the platform as it should be: what is broken on purpose must not be taken for it.
+        """
+        report = ARTIFACTS / f"{name}.xml"
         self.play("playbooks/verify.yml", fails=fails, verify_junit=str(report), **variables)
         outcomes = {}
         for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own file
@@ -193,28 +199,40 @@ class Platform:
 
     @contextmanager
     def load(
-        self, name: str, path: str, rate: float, tries: int = 1, method: str = "GET"
+        self,
+        name: str,
+        path: str,
+        rate: float,
+        tries: int = 1,
+        method: str = "GET",
+        *,
+        url: str = GATEWAY,
+        namespace: str = NAMESPACE,
     ) -> Iterator[Callable[[], dict[str, Any]]]:
-        """Requests to the gateway at ``rate`` a second, from a pod that policies take for the frontend.
+        """Requests to ``url`` at ``rate`` a second, from a pod in ``namespace`` that policies take for the frontend.
 
         Gives a function that ends the load and returns the client's report (see load.py).
         """
-        order = {"url": f"http://gateway-service:3000{path}", "rate": rate, "tries": tries, "method": method}
+        order = {"url": f"{url}{path}", "rate": rate, "tries": tries, "method": method}
         pod = _load_pod(name, order, self.pods("frontend")[0]["spec"]["containers"][0]["image"])
-        self.kubectl("delete", "pod", name, "--ignore-not-found", "--now")
-        self.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
-        self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+        if namespace != NAMESPACE:
+            there = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            self.kubectl("apply", "--filename=-", stdin=json.dumps(there))
+        self.kubectl("delete", "pod", name, "--ignore-not-found", "--now", namespace=namespace)
+        self.kubectl("apply", "--filename=-", stdin=json.dumps(pod), namespace=namespace)
+        self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s", namespace=namespace)
         time.sleep(5)  # some requests from before whatever comes
         try:
-            yield lambda: self._report(name)
+            yield lambda: self._report(name, namespace)
         finally:
-            self.kubectl("delete", "pod", name, "--now", "--ignore-not-found")
+            self.kubectl("delete", "pod", name, "--now", "--ignore-not-found", namespace=namespace)
 
-    def _report(self, name: str) -> dict[str, Any]:
+    def _report(self, name: str, namespace: str) -> dict[str, Any]:
         time.sleep(5)  # and some from after
-        self.kubectl("exec", name, "--", "touch", "/tmp/stop")
-        self.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=180s")
-        report: dict[str, Any] = json.loads(self.kubectl("logs", name).splitlines()[-1])
+        self.kubectl("exec", name, "--", "touch", "/tmp/stop", namespace=namespace)
+        ended = "--for=jsonpath={.status.phase}=Succeeded"
+        self.kubectl("wait", ended, f"pod/{name}", "--timeout=180s", namespace=namespace)
+        report: dict[str, Any] = json.loads(self.kubectl("logs", name, namespace=namespace).splitlines()[-1])
         print(f"{name}: {json.dumps(report)}")
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         (ARTIFACTS / f"{name}.json").write_text(json.dumps(report, indent=2))

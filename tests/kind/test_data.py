@@ -101,7 +101,9 @@ def test_a_lost_credentials_secret_stops_the_run_and_destroys_nothing(restored: 
     try:
         run = restored.site(fails=True)
         print(run.output[-1500:])
-        assert "platform-credentials" in run.output
+        said = " ".join(run.output.split())
+        assert "Secret platform-credentials is gone" in said
+        assert "Restore the Secret from a backup, or give the old values in platform_credentials" in said
         assert volumes(restored) == claims
         assert not restored.get("secrets", "--field-selector=metadata.name=platform-credentials")["items"]
         kept(restored, run_id)

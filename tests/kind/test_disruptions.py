@@ -56,6 +56,9 @@ def test_pods_killed_one_by_one_cost_no_more_than_what_they_held(platform: Platf
     assert report["sent_again"] > 0, "nobody noticed that pods were killed"
     # Of each gateway what it held: it answers within a second.
     assert report["in_flight"] <= RATE * (killed // len(PARTS) + 1), report
+    # And of each pod what a second brings: that long others take a dead one for alive.
+    assert report["refused"] <= RATE * killed, report
+    assert report["sent_again"] <= RATE * killed, report
 
 
 def test_an_autoscaler_scales_out_and_back_and_site_leaves_it_alone(platform: Platform) -> None:

@@ -59,20 +59,24 @@ def test_every_edge_is_open_and_everything_else_is_closed(platform: Platform) ->
 
 def test_a_policy_removed_by_hand_is_found_and_restored(restored: Platform) -> None:
     restored.kubectl("delete", "networkpolicy", "model-service", "default-deny")
-    failed = {name for name, outcome in restored.verify(fails=True).items() if outcome == "failed"}
+    failed = {
+        name for name, outcome in restored.verify("verify-policy-removed", fails=True).items() if outcome == "failed"
+    }
     # Without a policy of its own and without the one that denies, the part takes whatever comes; and it reaches
     # nothing, as the policy for names still keeps it from going out.
     assert "policies: (other namespace) to model-service" in failed
     assert "policies: model-service to postgres:5432" in failed
     assert "policies: agent-service to model-service" not in failed
     restored.site()
-    assert "failed" not in restored.verify().values()
+    assert "failed" not in restored.verify("verify-policy-restored").values()
 
 
 @pytest.mark.slow
 def test_an_edge_closed_by_hand_is_found(restored: Platform) -> None:
     restored.kubectl("delete", "networkpolicy", "tool-service")
-    failed = {name for name, outcome in restored.verify(fails=True).items() if outcome == "failed"}
+    failed = {
+        name for name, outcome in restored.verify("verify-edge-closed", fails=True).items() if outcome == "failed"
+    }
     assert {"policies: agent-service to tool-service", "policies: orchestration-service to tool-service"} <= failed
     assert "policies: agent-service to model-service" not in failed
 

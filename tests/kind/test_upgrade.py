@@ -24,11 +24,15 @@ def git(*arguments: str) -> bytes:
 
 
 def before_this() -> str:
-    """What to come from: UPGRADE_FROM, else the last tag before this commit, else the commit before it."""
+    """What to come from: UPGRADE_FROM, else the last tag before this commit, else the commit before the last change.
+
+    A change is one of what the cluster gets: between others nothing would be upgraded.
+    """
+    change = git("log", "--max-count=1", "--format=%H", "--", "roles", "plugins", "playbooks").decode().strip()
     for revision in (
         os.environ.get("UPGRADE_FROM"),
         git("describe", "--tags", "--abbrev=0", "HEAD^").decode(),
-        "HEAD^",
+        f"{change}^",
     ):
         if revision and (commit := git("rev-parse", "--verify", "--quiet", f"{revision.strip()}^{{commit}}")):
             return commit.decode().strip()

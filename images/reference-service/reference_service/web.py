@@ -114,7 +114,11 @@ class Face:
         prompt = body.get("prompt", PROMPT)
         if not isinstance(prompt, str) or not 1 <= len(prompt) <= PROMPT_LIMIT:
             return _error(400, f"prompt must be a text of 1 to {PROMPT_LIMIT} characters")
-        result = await roundtrip.whole(self._part, str(uuid.uuid4()), prompt)
+        try:
+            run_id = str(uuid.UUID(body["run_id"])) if "run_id" in body else str(uuid.uuid4())
+        except (ValueError, TypeError, AttributeError):
+            return _error(400, f"run_id is {str(body['run_id'])[:60]!r}: give a UUID, or none and one is chosen")
+        result = await roundtrip.whole(self._part, run_id, prompt)
         self._last_run = {
             "at": time.time(),
             "hops": len(result["hops"]),

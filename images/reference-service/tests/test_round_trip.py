@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -52,6 +53,19 @@ def test_each_part_leaves_a_row_and_a_message_and_vector_a_vector(platform: Plat
     assert removed["parts"]["model"]["postgres"] == 2
     after = http(f"{gateway}/run/{run['run_id']}").json()
     assert not any(count for counts in after["parts"].values() for count in counts.values())
+
+
+def test_a_caller_may_choose_the_run_id_so_that_it_can_remove_what_it_got_no_answer_for(platform: Platform) -> None:
+    gateway, run_id = platform["gateway"].url, str(uuid.uuid4())
+    assert http(f"{gateway}/run", "POST", {"run_id": run_id}).json()["run_id"] == run_id
+    assert http(f"{gateway}/run/{run_id}", "DELETE").json()["parts"]["gateway"]["postgres"] == 1
+
+
+@pytest.mark.parametrize("run_id", ["mine", 7, None, ""])
+def test_a_run_id_that_is_none_is_refused(platform: Platform, run_id: object) -> None:
+    answer = http(f"{platform['gateway'].url}/run", "POST", {"run_id": run_id})
+    assert answer.status == 400
+    assert f"run_id is '{run_id}'" in answer.json()["error"]["message"]
 
 
 def test_the_callers_trace_goes_all_the_way_down(platform: Platform) -> None:

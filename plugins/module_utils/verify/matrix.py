@@ -24,6 +24,8 @@ LISTENER, METADATA, INTERNET, NAMES = "outside", "metadata", "internet", "names"
 _CORNER = "from \\ to"
 # Ports that only answer where a store has members to talk to.
 _CLUSTER_PORTS = frozenset({"p2p", "cluster"})
+# Of the forbidden connections, how many are taken where nobody enforces: all but those where nobody listens.
+_NOTHING_ENFORCED = 0.9
 
 
 @dataclass(frozen=True)
@@ -117,23 +119,23 @@ def expected(source: str, door: Door, edges: Edges) -> bool:
     return (source, door.name.partition(":")[0], door.port) in edges.allowed
 
 
-def judge(cells: Sequence[Cell]) -> list[Check]:
-    """A check for each pair; one finding instead of a hundred where the network enforces nothing."""
-    checks = [_check(cell) for cell in cells if not _is_control(cell)]
-    closed = [cell for cell in cells if not cell.expected and cell.seen is not None]
-    if closed and all(cell.seen for cell in closed):
-        checks.insert(
-            0,
-            failed(
-                GROUP,
-                "the network plugin enforces policies",
-                f"all {len(closed)} connections that the policies forbid were taken: this cluster's network plugin does"
-                " not enforce NetworkPolicy. Install one that does, such as Calico or Cilium",
-            ),
+def judge(made: Matrix) -> list[Check]:
+    """A check for each pair and each probe that told nothing; one finding for all pairs where nobody enforces."""
+    name = "the network plugin enforces policies"
+    closed = [cell for cell in made.cells if not cell.expected and cell.seen is not None]
+    taken = [cell for cell in closed if cell.seen]
+    share = f"{len(taken)} of {len(closed)} connections that the policies forbid were taken"
+    checks, folded = [failed(GROUP, f"probe of {source}", why) for source, why in made.troubles.items()], []
+    if closed and len(taken) >= _NOTHING_ENFORCED * len(closed):
+        folded = taken
+        why = (
+            "no policy is left (site.yml --tags netpol restores them), or this cluster's network plugin does not"
+            " enforce NetworkPolicy. Then install one that does, such as Calico or Cilium"
         )
+        checks.append(failed(GROUP, name, f"{share}: {why}"))
     elif closed:
-        checks.insert(0, passed(GROUP, "the network plugin enforces policies"))
-    return checks
+        checks.append(passed(GROUP, name, share))
+    return checks + [_check(cell) for cell in made.cells if not _is_control(cell) and cell not in folded]
 
 
 def _is_control(cell: Cell) -> bool:
@@ -184,6 +186,8 @@ class Matrix:
     edges: Edges
     columns: list[Door]
     cells: list[Cell] = field(default_factory=list)
+    # Source -> why its probe told nothing.
+    troubles: dict[str, str] = field(default_factory=dict)
 
     def order(self, source: str) -> list[dict[str, Any]]:
         """What the probe of ``source`` has to try."""
@@ -195,6 +199,8 @@ class Matrix:
 
     def report(self, source: str, seen: Sequence[Mapping[str, Any]] | None, trouble: str) -> None:
         """What the probe of ``source`` saw; ``trouble`` where it saw nothing."""
+        if seen is None:
+            self.troubles[source] = trouble
         by_id = {int(door["id"]): door for door in seen or ()}
         for number, door in enumerate(self.columns):
             if source == OUTSIDE and door.name == LISTENER:

@@ -26,6 +26,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -262,37 +263,56 @@ def http(
 
 
 def roundtrip(url: str) -> dict[str, Any]:
-    """POST /run until one succeeds or PATIENCE is over, and the traces of each removed.
+    """POST /run until one succeeds, and DELETE until the traces of each are gone, or PATIENCE is over.
 
     Only where the reference service answers: another image's /run may do anything.
     """
     begin, tries = time.monotonic(), 0
+    made: list[str] = []
+    why, detail = "not tried", ""
     while True:
-        tries += 1
         try:
-            status, body = http("GET", url + "/version", {})
-            if status != 200 or not plays_a_part(body):
-                return {"skipped": "the gateway's image is not the reference service"}
-            why, detail = run(url)
+            if why:  # a success is not done again for the sake of its traces
+                tries += 1
+                status, body = http("GET", url + "/version", {})
+                if status != 200 or not plays_a_part(body):
+                    return {"skipped": "the gateway's image is not the reference service"}
+                why, detail = run(url, made)
         except (OSError, ValueError) as error:
             why, detail = str(error), ""
+        left = remove(url, made)
         seconds = time.monotonic() - begin
-        if not why or seconds > PATIENCE:
+        if not (why or left) or seconds > PATIENCE:
             detail += f", try {tries}" if tries > 1 else ""
-            return {"why": why, "detail": detail, "seconds": round(seconds, 2)}
+            return {"why": "; ".join(filter(None, (why, left))), "detail": detail, "seconds": round(seconds, 2)}
         time.sleep(1)
 
 
-def run(url: str) -> tuple[str, str]:
-    """One round trip: what failed, and what it went through."""
-    status, body = http("POST", url + "/run", {"content-type": "application/json"}, b"{}", ROUND_TRIP)
+def run(url: str, made: list[str]) -> tuple[str, str]:
+    """One round trip: what failed, and what it went through. Its id is in ``made`` before it begins."""
+    made.append(str(uuid.uuid4()))
+    order = json.dumps({"run_id": made[-1]}).encode()
+    status, body = http("POST", url + "/run", {"content-type": "application/json"}, order, ROUND_TRIP)
     answer = json.loads(body)
-    if answer.get("run_id"):
-        http("DELETE", url + "/run/" + answer["run_id"], {})
+    made[-1] = answer.get("run_id") or made[-1]  # a gateway may choose its own
     if status != 200:
         return f"HTTP {status}: {'; '.join(map(str, answer.get('errors') or [answer.get('error')]))}", ""
     hops, parts = len(answer["hops"]), ", ".join(answer["parts"])
     return "", f"{hops} hops through {parts} in {answer['duration_ms']:.0f} ms"
+
+
+def remove(url: str, made: list[str]) -> str:
+    """Remove the traces of the runs in ``made``, and from it those that left none; why others stay."""
+    while made:
+        try:
+            status, body = http("DELETE", url + "/run/" + made[0], {})
+            why = "; ".join(json.loads(body)["errors"]) if status == 200 else f"HTTP {status}"
+        except (OSError, ValueError, KeyError) as error:
+            why = str(error)
+        if why:
+            return f"the traces of run {', '.join(made)} could not be removed: {why}"
+        del made[0]
+    return ""
 
 
 def plays_a_part(body: bytes) -> bool:

@@ -59,7 +59,7 @@ def verify(cluster: Cluster, target: Target, say: Callable[[str], None]) -> Resu
         say("probe pods try every door of the platform")
         asked.run()
         result.matrix = matrix.table(asked.matrix.cells)
-        probed = [*asked.stores(), *matrix.judge(asked.matrix.cells), asked.round_trip()]
+        probed = [*asked.stores(), *matrix.judge(asked.matrix), asked.round_trip()]
     say("workloads, volumes, disruption budgets, autoscalers and edge are looked at")
     result.checks = [*_settled(cluster, target), *probed, *_edge(cluster, target)]
     result.seconds = time.monotonic() - begin

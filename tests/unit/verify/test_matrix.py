@@ -52,7 +52,7 @@ def as_wanted(catalogue: dict[str, Any]) -> Any:
 
 
 def failures(made: Matrix) -> set[str]:
-    return {check.name for check in matrix.judge(made.cells) if check.outcome is Outcome.FAILED}
+    return {check.name for check in matrix.judge(made) if check.outcome is Outcome.FAILED}
 
 
 def test_edges_are_open_and_everything_else_is_closed(catalogue: dict[str, Any]) -> None:
@@ -99,16 +99,25 @@ def test_one_open_door_and_one_closed_are_named(catalogue: dict[str, Any]) -> No
     assert text.count("SHUT!") == 2
 
 
-def test_a_network_that_enforces_nothing_is_one_finding_of_its_own(catalogue: dict[str, Any]) -> None:
-    first = matrix.judge(filled(catalogue, lambda source, door: True).cells)[0]
-    assert first.outcome is Outcome.FAILED
-    assert "does not enforce" in first.message
+@pytest.mark.parametrize("shut", [set(), {("postgres", "web")}], ids=["all open", "all but one"])
+def test_a_network_that_enforces_nothing_is_one_finding(catalogue: dict[str, Any], shut: set[tuple[str, str]]) -> None:
+    made = filled(catalogue, lambda source, door: (source, door.name) not in shut)
+    (finding,) = [check for check in matrix.judge(made) if check.outcome is Outcome.FAILED]
+    assert "does not enforce" in finding.message
+    assert "\n".join(matrix.table(made.cells)).count("OPEN!") > 20, "the table still shows each"
+
+
+def test_one_open_door_of_many_is_a_missing_policy_on_a_network_that_enforces(catalogue: dict[str, Any]) -> None:
+    wanted = as_wanted(catalogue)
+    made = filled(catalogue, lambda source, door: wanted(source, door) or (source, door.name) == ("postgres", "web"))
+    assert failures(made) == {"postgres to web"}
+    assert "the network plugin enforces policies" in {check.name for check in matrix.judge(made)}
 
 
 def test_an_address_that_answers_nobody_says_nothing(catalogue: dict[str, Any]) -> None:
     wanted, foreign = as_wanted(catalogue), {matrix.METADATA, matrix.INTERNET}
     made = filled(catalogue, lambda source, door: door.name not in foreign and wanted(source, door))
-    skipped = {check.name for check in matrix.judge(made.cells) if check.outcome is Outcome.SKIPPED}
+    skipped = {check.name for check in matrix.judge(made) if check.outcome is Outcome.SKIPPED}
     assert {"brain to internet", "web to metadata"} <= skipped
     assert not failures(made)
 
@@ -118,3 +127,13 @@ def test_a_part_without_a_ready_pod_and_a_probe_that_did_not_report_are_not_told
     assert {order["host"] for order in made.order("brain")} == {"10.0.0.1"}
     made.report("brain", None, "its pod cannot start")
     assert {cell.mark for cell in made.cells} == {"?"}
+
+
+@pytest.mark.parametrize("source", [OUTSIDE, STRANGER, "brain"])
+def test_a_probe_that_did_not_report_is_a_failure(catalogue: dict[str, Any], source: str) -> None:
+    made = filled(catalogue, as_wanted(catalogue))
+    made.cells = [cell for cell in made.cells if cell.source != source]
+    made.report(source, None, "its pod cannot start: ImagePullBackOff")
+    made.conclude()
+    (finding,) = [check for check in matrix.judge(made) if check.outcome is Outcome.FAILED]
+    assert (finding.name, finding.message) == (f"probe of {source}", "its pod cannot start: ImagePullBackOff")
