@@ -120,7 +120,8 @@ class Qdrant:
                 elif path == "/aliases":
                     self._answer({"aliases": outer.aliases})
                 elif path == "/collections/aliases":
-                    outer.aliases = [action["create_alias"] for action in json.loads(body)["actions"]]
+                    for action in json.loads(body)["actions"]:
+                        outer.change_alias(**action)
                     self._answer(True)
                 elif path == "/collections":
                     self._answer({"collections": [{"name": known} for known in outer.points]})
@@ -146,6 +147,15 @@ class Qdrant:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def change_alias(
+        self, create_alias: dict[str, str] | None = None, delete_alias: dict[str, str] | None = None
+    ) -> None:
+        """One action of a request."""
+        name = (create_alias or delete_alias or {})["alias_name"]
+        self.aliases = [alias for alias in self.aliases if alias["alias_name"] != name]
+        if create_alias:
+            self.aliases.append(create_alias)
 
     def stop(self) -> None:
         self._server.shutdown()
