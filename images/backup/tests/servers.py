@@ -90,9 +90,13 @@ class Nats:
 
 
 class Qdrant:
-    """Collections, points, snapshots and aliases, in memory. ``points``: collection -> list of points."""
+    """Collections, points, snapshots and aliases, in memory. ``points``: collection -> list of points.
+
+    ``nodes``: all of its cluster; each holds the points of its own shards and counts those of all.
+    """
 
     def __init__(self) -> None:
+        self.nodes = [self]
         self.points: dict[str, list[Any]] = {}
         self.aliases: list[dict[str, str]] = []
         self.snapshots: dict[str, bytes] = {}
@@ -126,19 +130,20 @@ class Qdrant:
                 elif path == "/collections":
                     self._answer({"collections": [{"name": known} for known in outer.points]})
                 elif rest == "/points/count":
-                    self._answer({"count": len(outer.points[name])})
+                    self._answer({"count": sum(len(node.points.get(name, [])) for node in outer.nodes)})
+                elif rest == "/cluster":
+                    self._answer({"local_shards": [{"points_count": len(outer.points[name])}]})
                 elif rest == "/snapshots" and self.command == "POST":
                     outer.snapshots["one"] = json.dumps(outer.points[name]).encode()
                     self._answer({"name": "one"})
-                elif rest == "/snapshots/one" and self.command == "GET":
-                    self._answer(outer.snapshots["one"])
                 elif rest == "/snapshots/one":
-                    self._answer(bool(outer.snapshots.pop("one")))
+                    self._answer(outer.snapshots["one"] if self.command == "GET" else bool(outer.snapshots.pop("one")))
                 elif rest == "/snapshots/upload":
                     outer.points[name] = json.loads(body.partition(b"\r\n\r\n")[2].split(b"\r\n--")[0])
                     self._answer(True)
                 elif not rest and self.command == "DELETE":
-                    self._answer(bool(outer.points.pop(name, None)))
+                    gone = [node.points.pop(name, None) for node in outer.nodes]
+                    self._answer(any(gone))
                 else:
                     self._answer({}, 404)
 

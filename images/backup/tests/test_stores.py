@@ -159,6 +159,46 @@ def test_clients_that_are_connected_do_not_keep_the_restore(pod: Pod, qdrant: Qd
 
 
 @pytest.fixture
+def second(pod: Pod, qdrant: Qdrant) -> Iterator[Qdrant]:
+    """Another node of the cluster."""
+    server = Qdrant()
+    server.nodes = qdrant.nodes = [qdrant, server]
+    pod.environment["QDRANT_NODES"] = f"{qdrant.url},{server.url}"
+    yield server
+    server.stop()
+
+
+def test_each_node_of_a_cluster_has_its_points_again(pod: Pod, qdrant: Qdrant, second: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    second.points = {"notes": [3]}
+    name = pod.backup()
+    (listed,) = result(pod.run("list").stdout)["backups"]  # type: ignore[misc]
+    assert listed["counts"]["points"] == 3
+    qdrant.points, second.points = {"notes": [9], "later": [1]}, {"notes": [], "later": [2]}
+    done = pod.restore(name, PARTS="qdrant")
+    assert done.returncode == 0, done.stderr
+    assert (qdrant.points, second.points) == ({"notes": [1, 2]}, {"notes": [3]})
+
+
+def test_another_number_of_nodes_is_refused_and_drilled_all_the_same(
+    pod: Pod, qdrant: Qdrant, second: Qdrant, nats: Nats
+) -> None:
+    fill(pod, qdrant, nats)
+    second.points = {"notes": [3]}
+    name = pod.backup()
+    alone = Qdrant()
+    try:
+        refused = pod.run("prepare", FROM=name, QDRANT_NODES=alone.url)
+        assert refused.returncode == 1
+        assert "The backup is of 2 Qdrant nodes, and this platform has 1. Nothing was written." in refused.stderr
+        drilled = pod.restore(name, last="drill", DRILL="true", QDRANT_NODES=alone.url)
+        assert drilled.returncode == 0, drilled.stdout + drilled.stderr
+        assert alone.points == {"notes-0": [1, 2], "notes-1": [3]}
+    finally:
+        alone.stop()
+
+
+@pytest.fixture
 def roles(pod: Pod) -> Iterator[Callable[..., list[tuple[object, ...]]]]:
     """Runs statements over roles and asks for them; those that begin with ``r_`` go at the end."""
 
