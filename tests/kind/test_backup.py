@@ -8,8 +8,10 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 
 from .platform import ROOT, Platform, Run
@@ -199,6 +201,29 @@ def test_an_interrupted_restore_is_ended_by_the_next(backups: Backups) -> None:
     backups.restore(name)
     assert counts(kept(backups.platform, run_id)) == before
     backups.platform.round_trip()
+
+
+def test_credentials_that_are_lost_come_back_from_a_backup(backups: Backups, tmp_path: Path) -> None:
+    platform = backups.platform
+    identity = pyrage.x25519.Identity.generate()
+    key_file = tmp_path / "platform.key"
+    key_file.write_text(f"{identity}\n")
+    both = {"backup_age_recipients": [RECIPIENT, str(identity.to_public())]}
+    platform.site(**{**ENABLED, **both})
+    before = platform.get("secret", "platform-credentials")
+    try:
+        name = backups.make()
+        lost = json.dumps([{"op": "remove", "path": "/data/jwt_secret"}])
+        platform.kubectl("patch", "secret", "platform-credentials", "--type=json", f"--patch={lost}")
+        output = backups.restore(name, restore_parts="credentials", restore_identity_file=str(key_file)).output
+        after = platform.get("secret", "platform-credentials")
+    finally:
+        platform.site(**ENABLED)
+    assert re.search(r"Wrote 1 of \d+ credentials into Secret platform-credentials: jwt_secret\.", output)
+    # Not compared by assert, which would print both.
+    same = after["data"] == before["data"]
+    assert same, "the Secret is not what it was"
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
 
 
 def test_a_full_volume_is_said_and_costs_nothing(backups: Backups) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.errors import DuplicateObject, ObjectInUse
+from psycopg.errors import ObjectInUse
 
 from .errors import BackupError, Unreachable
 from .settings import Settings
@@ -24,6 +24,14 @@ DUMP, ROLES, CONTENT = "postgres/database.dump", "postgres/roles.sql", "postgres
 _SWAP_TRIES = 20
 _SWAP_PAUSE = 0.5  # seconds
 _CONNECT_SECONDS = 10
+
+# What pg_dumpall writes: quotes are doubled inside of quotes, comments and commands of psql are lines of their own.
+_STATEMENT = re.compile(r"""\s+ | ^(?:--|\\).*$ | ((?:[^;'"] | '[^']*' | "[^"]*")+);""", re.MULTILINE | re.VERBOSE)
+_NAME = r'("(?:[^"]|"")*"|[^\s"]+)'
+_ABOUT = re.compile(
+    rf"(?:CREATE|ALTER|COMMENT ON|SECURITY LABEL FOR {_NAME} ON) ROLE {_NAME}"
+    rf"|(?:GRANT|REVOKE) (?:{_NAME}|.* ON PARAMETER \S+) (?:TO|FROM) {_NAME}"
+)
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -104,13 +112,25 @@ class Database:
             )
 
     def prepare(self, roles: Path) -> None:
-        """Make the roles of the backup that are missing, and an empty database to grow in."""
+        """Make the roles of the backup that are missing, all or none, and an empty database to grow in.
+
+        Roles that there are keep what they are. Raises BackupError where the server refuses a role.
+        """
+        statements = _statements(roles.read_text())
         with self.connect("postgres") as connection:
-            for statement in _statements(roles.read_text()):
-                try:
-                    connection.execute(statement.encode())
-                except DuplicateObject:
-                    continue
+            there = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
+            missing = {_role(statement) for statement in statements if statement.startswith("CREATE ROLE ")} - there
+            try:
+                with connection.transaction():
+                    for statement in statements:
+                        if _role(statement) in {*missing, ""}:
+                            connection.execute(statement.encode())
+            except psycopg.Error as error:
+                raise BackupError(
+                    f"Postgres: roles of the backup that are missing ({', '.join(sorted(missing))}) cannot be made: "
+                    f"{error.diag.message_primary or error}. Nothing was written.",
+                    "Make them by hand as the backup's postgres/roles.sql says, and restore again.",
+                ) from error
             _drop(connection, self.growing)
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(self.growing)))
 
@@ -176,6 +196,14 @@ def _count(connection: psycopg.Connection[Any], table: str) -> int:
 
 
 def _statements(text: str) -> list[str]:
-    """The statements of pg_dumpall --roles-only: one a line, between comments and commands of psql."""
-    lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith(("--", "\\"))]
+    """The statements of pg_dumpall --roles-only, without comments and commands of psql."""
+    return [match[1] for match in _STATEMENT.finditer(text) if match[1]]
+
+
+def _role(statement: str) -> str:
+    """The role that a statement makes or changes; empty where it is about none, as SET."""
+    about = _ABOUT.match(statement)
+    if about is None:
+        return ""
+    name = about[about.lastindex or 0]
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

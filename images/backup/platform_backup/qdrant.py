@@ -177,11 +177,16 @@ class Vectors:
                     f"{collection['points']}.",
                     "Restore again; what was there before is in the backup that was made before this restore.",
                 )
-        if saved["aliases"]:
-            actions = [
-                {"create_alias": {"collection_name": a["collection_name"], "alias_name": a["alias_name"]}}
-                for a in saved["aliases"]
-            ]
+        # A collection that stays has the aliases of today. One request, so that none is missing in between.
+        actions: list[dict[str, Any]] = [
+            {"delete_alias": {"alias_name": alias["alias_name"]}}
+            for alias in self.nodes[0].ask("GET", "/aliases")["aliases"]
+        ]
+        actions += [
+            {"create_alias": {"collection_name": alias["collection_name"], "alias_name": alias["alias_name"]}}
+            for alias in saved["aliases"]
+        ]
+        if actions:
             self.nodes[0].ask("POST", "/collections/aliases", {"actions": actions})
         return gone
 

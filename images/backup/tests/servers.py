@@ -90,9 +90,13 @@ class Nats:
 
 
 class Qdrant:
-    """Collections, points, snapshots and aliases, in memory. ``points``: collection -> list of points."""
+    """Collections, points, snapshots and aliases, in memory. ``points``: collection -> list of points.
+
+    ``nodes``: all of its cluster; each holds the points of its own shards and counts those of all.
+    """
 
     def __init__(self) -> None:
+        self.nodes = [self]
         self.points: dict[str, list[Any]] = {}
         self.aliases: list[dict[str, str]] = []
         self.snapshots: dict[str, bytes] = {}
@@ -120,24 +124,26 @@ class Qdrant:
                 elif path == "/aliases":
                     self._answer({"aliases": outer.aliases})
                 elif path == "/collections/aliases":
-                    outer.aliases = [action["create_alias"] for action in json.loads(body)["actions"]]
+                    for action in json.loads(body)["actions"]:
+                        outer.change_alias(**action)
                     self._answer(True)
                 elif path == "/collections":
                     self._answer({"collections": [{"name": known} for known in outer.points]})
                 elif rest == "/points/count":
-                    self._answer({"count": len(outer.points[name])})
+                    self._answer({"count": sum(len(node.points.get(name, [])) for node in outer.nodes)})
+                elif rest == "/cluster":
+                    self._answer({"local_shards": [{"points_count": len(outer.points[name])}]})
                 elif rest == "/snapshots" and self.command == "POST":
                     outer.snapshots["one"] = json.dumps(outer.points[name]).encode()
                     self._answer({"name": "one"})
-                elif rest == "/snapshots/one" and self.command == "GET":
-                    self._answer(outer.snapshots["one"])
                 elif rest == "/snapshots/one":
-                    self._answer(bool(outer.snapshots.pop("one")))
+                    self._answer(outer.snapshots["one"] if self.command == "GET" else bool(outer.snapshots.pop("one")))
                 elif rest == "/snapshots/upload":
                     outer.points[name] = json.loads(body.partition(b"\r\n\r\n")[2].split(b"\r\n--")[0])
                     self._answer(True)
                 elif not rest and self.command == "DELETE":
-                    self._answer(bool(outer.points.pop(name, None)))
+                    gone = [node.points.pop(name, None) for node in outer.nodes]
+                    self._answer(any(gone))
                 else:
                     self._answer({}, 404)
 
@@ -146,6 +152,15 @@ class Qdrant:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def change_alias(
+        self, create_alias: dict[str, str] | None = None, delete_alias: dict[str, str] | None = None
+    ) -> None:
+        """One action of a request."""
+        name = (create_alias or delete_alias or {})["alias_name"]
+        self.aliases = [alias for alias in self.aliases if alias["alias_name"] != name]
+        if create_alias:
+            self.aliases.append(create_alias)
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -21,7 +21,10 @@ from nats.js.errors import ServerError
 from servers import Nats, Qdrant
 
 from platform_backup import credentials
+from platform_backup.errors import BackupError
 from platform_backup.manifest import NAME
+from platform_backup.postgres import Database
+from platform_backup.settings import Settings
 
 VALUE = "a secret that nobody may see"
 
@@ -71,7 +74,10 @@ def spoil(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
     """Other data in every store, and things that the backup does not know."""
     pod.sql('DELETE FROM agent."Odd name"; CREATE TABLE agent.later (id int)')
     qdrant.points = {"notes": [9], "later": [1]}
-    qdrant.aliases = []
+    qdrant.aliases = [
+        {"collection_name": "later", "alias_name": "latest"},
+        {"collection_name": "notes", "alias_name": "later"},
+    ]
 
     async def change() -> None:
         client = await nats_client.connect(f"nats://127.0.0.1:{nats.port}")
@@ -158,6 +164,126 @@ def test_clients_that_are_connected_do_not_keep_the_restore(pod: Pod, qdrant: Qd
     finally:
         stop.set()
         thread.join()
+
+
+@pytest.fixture
+def second(pod: Pod, qdrant: Qdrant) -> Iterator[Qdrant]:
+    """Another node of the cluster."""
+    server = Qdrant()
+    server.nodes = qdrant.nodes = [qdrant, server]
+    pod.environment["QDRANT_NODES"] = f"{qdrant.url},{server.url}"
+    yield server
+    server.stop()
+
+
+def test_each_node_of_a_cluster_has_its_points_again(pod: Pod, qdrant: Qdrant, second: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    second.points = {"notes": [3]}
+    name = pod.backup()
+    (listed,) = result(pod.run("list").stdout)["backups"]  # type: ignore[misc]
+    assert listed["counts"]["points"] == 3
+    qdrant.points, second.points = {"notes": [9], "later": [1]}, {"notes": [], "later": [2]}
+    done = pod.restore(name, PARTS="qdrant")
+    assert done.returncode == 0, done.stderr
+    assert (qdrant.points, second.points) == ({"notes": [1, 2]}, {"notes": [3]})
+
+
+def test_another_number_of_nodes_is_refused_and_drilled_all_the_same(
+    pod: Pod, qdrant: Qdrant, second: Qdrant, nats: Nats
+) -> None:
+    fill(pod, qdrant, nats)
+    second.points = {"notes": [3]}
+    name = pod.backup()
+    alone = Qdrant()
+    try:
+        refused = pod.run("prepare", FROM=name, QDRANT_NODES=alone.url)
+        assert refused.returncode == 1
+        assert "The backup is of 2 Qdrant nodes, and this platform has 1. Nothing was written." in refused.stderr
+        drilled = pod.restore(name, last="drill", DRILL="true", QDRANT_NODES=alone.url)
+        assert drilled.returncode == 0, drilled.stdout + drilled.stderr
+        assert alone.points == {"notes-0": [1, 2], "notes-1": [3]}
+    finally:
+        alone.stop()
+
+
+@pytest.fixture
+def roles(pod: Pod) -> Iterator[Callable[..., list[tuple[object, ...]]]]:
+    """Runs statements over roles and asks for them; those that begin with ``r_`` go at the end."""
+
+    def ask(*statements: str) -> list[tuple[object, ...]]:
+        for statement in statements:
+            pod.sql(statement, "postgres")
+        return pod.sql(
+            "SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, shobj_description(oid, 'pg_authid'), ARRAY(SELECT "
+            "roleid::regrole::text FROM pg_auth_members WHERE member = r.oid) FROM pg_roles AS r "
+            "WHERE rolname LIKE 'r\\_%' ORDER BY 1",
+            "postgres",
+        )
+
+    def drop() -> None:
+        for name, *_ in ask():
+            quoted = str(name).replace('"', '""')
+            ask(f'DROP ROLE "{quoted}"')
+
+    drop()
+    yield ask
+    drop()
+
+
+def test_roles_that_there_are_keep_what_they_are(
+    pod: Pod, qdrant: Qdrant, nats: Nats, roles: Callable[..., list[tuple[object, ...]]]
+) -> None:
+    fill(pod, qdrant, nats)
+    roles(
+        "CREATE ROLE r_admin LOGIN SUPERUSER",
+        "CREATE ROLE r_part",
+        "CREATE ROLE r_part_b NOLOGIN",
+        "GRANT r_part TO r_part_b",
+        "COMMENT ON ROLE r_part IS 'as it was'",
+    )
+    name = pod.backup()
+    today = roles(
+        "ALTER ROLE r_admin NOSUPERUSER NOLOGIN",
+        "ALTER ROLE r_part_b LOGIN",
+        "REVOKE r_part FROM r_part_b",
+        "COMMENT ON ROLE r_part IS 'as it is'",
+    )
+    assert pod.restore(name, PARTS="postgres").returncode == 0
+    assert roles() == today
+
+
+def test_roles_that_are_missing_come_back_with_all_that_they_were(
+    pod: Pod, qdrant: Qdrant, nats: Nats, roles: Callable[..., list[tuple[object, ...]]]
+) -> None:
+    fill(pod, qdrant, nats)
+    odd = '"r_odd; ""TO"" r_part"'
+    was = roles(
+        "CREATE ROLE r_part",
+        f"CREATE ROLE {odd} LOGIN CREATEDB",
+        f"GRANT r_part TO {odd}",
+        f"COMMENT ON ROLE {odd} IS E'it''s; of\\n-- two lines\\n\\\\ and a half\\n'",
+        f"ALTER ROLE {odd} SET search_path = 'a;b', \"c'd\"",
+    )
+    config = f"SELECT setconfig FROM pg_db_role_setting WHERE setrole = '{odd}'::regrole"
+    (setting,) = pod.sql(config)
+    name = pod.backup()
+    roles(f"DROP ROLE {odd}")
+    done = pod.restore(name, PARTS="postgres")
+    assert done.returncode == 0, done.stderr
+    assert roles() == was
+    assert pod.sql(config) == [setting]
+
+
+def test_a_role_that_the_server_refuses_is_a_sentence_and_leaves_none(
+    pod: Pod, qdrant: Qdrant, nats: Nats, roles: Callable[..., list[tuple[object, ...]]]
+) -> None:
+    fill(pod, qdrant, nats)
+    roles("CREATE ROLE r_part")
+    roles_file = pod.scratch / "roles.sql"
+    roles_file.write_text("CREATE ROLE r_new;\nALTER ROLE r_new WITH NOSUCHTHING;\n")
+    with pytest.raises(BackupError, match=r"missing \(r_new\) cannot be made: unrecognized role option"):
+        Database(Settings(pod.environment)).prepare(roles_file)
+    assert [name for name, *_ in roles()] == ["r_part"]
 
 
 def test_an_interrupted_restore_leaves_the_database_and_is_begun_again(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:

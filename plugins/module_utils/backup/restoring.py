@@ -144,16 +144,15 @@ def write_credentials(
     """
     live = cluster.find(SECRET, namespace, secret)
     there = secret_values(live)
-    lacking = {key: value for key, value in values.items() if not there.get(key)}
+    lacking = {key: value for key, value in values.items() if value and not there.get(key)}
     differing = sorted(key for key, value in values.items() if there.get(key) and there[key] != value)
     if lacking and not check:
         data = {key: base64.b64encode(value.encode()).decode() for key, value in lacking.items()}
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": secret, "namespace": namespace},
-            "type": "Opaque",
-            "data": {**((live or {}).get("data") or {}), **data},
-        }
-        cluster.apply(SECRET, body, force=True, what=f"Secret {secret}")
+        if live is None:
+            metadata = {"name": secret, "namespace": namespace}
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
+            cluster.apply(SECRET, body, force=True, what=f"Secret {secret}")
+        else:
+            # As a rotation does: an apply without the Secret's labels would take it out of its ApplySet.
+            cluster.patch(SECRET, namespace, secret, {"data": data}, "rotation")
     return sorted(lacking), differing

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +64,19 @@ def test_the_image_that_is_not_there_is_no_traceback(platform: Platform) -> None
 )
 def test_bad_input_is_a_sentence(platform: Platform, playbook: str, variables: dict[str, Any], words: str) -> None:
     assert words in platform.run(playbook, expect=2, **(ENABLED | variables))
+
+
+def test_a_restore_is_of_one_cluster(platform: Platform, tmp_path: Path) -> None:
+    fleet = tmp_path / "hosts.yml"
+    fleet.write_text(json.dumps({"all": {"hosts": {"second": {}}}}))
+    wanted = {**ENABLED, "restore_from": "latest", "restore_name": platform.namespace}
+    jobs = platform.get("jobs")["items"]
+    said = platform.run("restore", "-i", str(fleet), expect=2, **wanted)
+    assert "2 clusters at once would lose what they have (local, second)" in said
+    assert "--limit second" in said
+    assert platform.get("jobs")["items"] == jobs
+    # The one that is named is gone on with: its pods say nothing here.
+    assert "has left no report" in platform.run("restore", "-i", str(fleet), "--limit", "second", expect=2, **wanted)
 
 
 def test_what_is_disabled_goes_and_what_was_kept_stays(platform: Platform) -> None:

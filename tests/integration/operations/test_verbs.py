@@ -264,12 +264,26 @@ def test_health_and_events_and_doctor(platform: Platform) -> None:
 def test_teardown_keeps_what_cannot_be_made_again(platform: Platform) -> None:
     claims = {item["metadata"]["uid"] for item in platform.get("persistentvolumeclaims")["items"]}
     credentials = platform.get("secret", "platform-credentials")["data"]
-    platform.run("teardown", "--check")
+    platform.kubectl("create", "configmap", "foreign")
+    platform.kubectl("delete", "resourcequota", "platform")  # it has no room for a claim of others
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    foreign = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "foreign"}, "spec": spec}
+    platform.cluster.kubectl("--namespace", platform.namespace, "create", "--filename=-", objects=[foreign])
+    said = platform.run("teardown", "--check", platform_prune_data=["PersistentVolumeClaim/data-nats-0"])
+    goes, stays = said[said.index("goes:") :].split("stays:")
+    assert "- Deployment agent-service\n" in goes
+    assert "- PersistentVolumeClaim data-nats-0\n" in goes
+    assert "- PersistentVolumeClaim data-postgres-0\n- PersistentVolumeClaim data-qdrant-0\n" in stays
+    assert "data-nats-0" not in stays
+    assert "foreign" not in said
+    refused = platform.run("teardown", expect=2, platform_prune_data=["PersistentVolumeClaim/foreign"])
+    assert "platform_prune_data names PersistentVolumeClaim/foreign" in refused
     assert len(platform.get("deployments")["items"]) == 8
     platform.run("teardown", expect=2, platform_environment="prod", teardown_cluster="another")
     assert len(platform.get("deployments")["items"]) == 8
     platform.run("teardown")
     assert platform.get("deployments,statefulsets,services,networkpolicies")["items"] == []
+    platform.kubectl("delete", "configmap/foreign", "persistentvolumeclaim/foreign")  # both are still there
     assert platform.releases()[-1]["note"] == "teardown"
     platform.run("teardown", teardown_releases=True)
     assert platform.releases() == []

@@ -149,24 +149,37 @@ def test_credentials_open_with_the_right_key_only(tmp_path):
 
 
 class FakeCluster:
+    """A Secret with values, or none; ``written`` is what was written and how."""
+
     def __init__(self, **values):
-        self.secret = {"data": {key: base64.b64encode(v.encode()).decode() for key, v in values.items()}}
-        self.applied = None
+        data = {key: base64.b64encode(v.encode()).decode() for key, v in values.items()}
+        self.secret = {"data": data} if values else None
+        self.written = None
 
     def find(self, *_arguments):
         return self.secret
 
     def apply(self, _kind, obj, **_options):
-        self.applied = {key: base64.b64decode(value).decode() for key, value in obj["data"].items()}
+        self._write("apply", obj)
+
+    def patch(self, _kind, _namespace, _name, body, writer):
+        assert body.keys() == {"data"}  # labels and annotations stay
+        self._write(writer, body)
+
+    def _write(self, how, body):
+        self.written = how, {key: base64.b64decode(value).decode() for key, value in body["data"].items()}
 
 
 def test_credentials_that_are_there_stay():
     cluster: Any = FakeCluster(a="1", b="")
-    written, differing = restoring.write_credentials(cluster, "n", "s", {"a": "2", "b": "3"}, check=False)
-    assert (written, differing, cluster.applied) == (["b"], ["a"], {"a": "1", "b": "3"})
+    written = restoring.write_credentials(cluster, "n", "s", {"a": "2", "b": "3", "nobody_gave": ""}, check=False)
+    assert (written, cluster.written) == ((["b"], ["a"]), ("rotation", {"b": "3"}))
     cluster = FakeCluster(a="1")
     assert restoring.write_credentials(cluster, "n", "s", {"a": "2"}, check=False) == ([], ["a"])
-    assert cluster.applied is None
+    assert cluster.written is None
+    cluster = FakeCluster()
+    assert restoring.write_credentials(cluster, "n", "s", {"a": "2"}, check=False) == (["a"], [])
+    assert cluster.written == ("apply", {"a": "2"})
 
 
 def ago(**before):
