@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ..conftest import Cluster
-from .test_verbs import Platform
+from .test_verbs import PATIENCE_SECONDS, Platform
 
 KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 ENABLED: dict[str, Any] = {"platform_backup": {"enabled": True}, "backup_age_recipients": [KEY]}
@@ -62,6 +65,27 @@ def test_the_image_that_is_not_there_is_no_traceback(platform: Platform) -> None
 )
 def test_bad_input_is_a_sentence(platform: Platform, playbook: str, variables: dict[str, Any], words: str) -> None:
     assert words in platform.run(playbook, expect=2, **(ENABLED | variables))
+
+
+def test_a_restore_hears_a_signal(platform: Platform) -> None:
+    """No node takes its pod, so that it waits."""
+
+    def choose_nodes(labels: dict[str, str] | None) -> None:
+        body = {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"nodeSelector": labels}}}}}}
+        platform.kubectl("patch", "cronjob", "restore", "--type=merge", f"--patch={json.dumps(body)}")
+
+    choose_nodes({"nowhere": "true"})
+    with platform.started("restore", restore_from="latest", restore_name=platform.namespace, **ENABLED) as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "restore-inspect-" not in platform.kubectl("get", "pods", "--output=name"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 99, out + err
+    assert "Stopped by SIGINT while Job restore-inspect-" in err
+    assert "it goes on" in err
+    choose_nodes(None)
 
 
 def test_what_is_disabled_goes_and_what_was_kept_stays(platform: Platform) -> None:

@@ -9,6 +9,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from ..conftest import ROOT, Cluster
 
 NEW_IMAGE: dict[str, Any] = {"platform_image_overrides": {"agent": "multi-agent/agent-service:2.0.0"}}
+PATIENCE_SECONDS = 300
 TIERS = {"namespace", "netpol", "datastores", "nats", "services", "frontend", "ingress"}
 
 
@@ -30,16 +32,26 @@ class Platform:
 
     def run(self, playbook: str, *arguments: str, expect: int = 0, **variables: Any) -> str:
         """Both streams of a playbook's run, as the make targets run it."""
-        command = ["ansible-playbook", f"playbooks/{playbook}.yml"]
-        return self._run(command, arguments, expect, variables)
+        with self.started(playbook, *arguments, **variables) as process:
+            return _ended(process, expect)
 
     def plan(self, *arguments: str, expect: int, **variables: Any) -> str:
         """As CI runs it."""
-        return self._run([str(ROOT / "tools" / "plan")], arguments, expect, variables)
+        with self._started([str(ROOT / "tools" / "plan")], arguments, variables) as process:
+            return _ended(process, expect)
 
-    def _run(self, command: list[str], arguments: tuple[str, ...], expect: int, variables: dict[str, Any]) -> str:
+    def started(
+        self, playbook: str, *arguments: str, **variables: Any
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
+        """A playbook's run, which goes on."""
+        return self._started(["ansible-playbook", f"playbooks/{playbook}.yml"], arguments, variables)
+
+    @contextmanager
+    def _started(
+        self, command: list[str], arguments: tuple[str, ...], variables: dict[str, Any]
+    ) -> Iterator[subprocess.Popen[str]]:
         every = {"platform_namespace": self.namespace, **variables}
-        done = subprocess.run(
+        with subprocess.Popen(
             [*command, "-i", "inventories/local", "-e", json.dumps(every), *arguments],
             cwd=ROOT,
             env=os.environ
@@ -47,15 +59,14 @@ class Platform:
                 "K8S_AUTH_KUBECONFIG": str(self.cluster.kubeconfig),
                 "ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen",
             },
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == expect, output
-        assert "Traceback" not in output
-        return output
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments)
@@ -71,6 +82,13 @@ class Platform:
     def image(self) -> str:
         found: str = self.get("deployment", "agent-service")["spec"]["template"]["spec"]["containers"][0]["image"]
         return found
+
+
+def _ended(process: subprocess.Popen[str], expect: int) -> str:
+    output = "".join(process.communicate(timeout=PATIENCE_SECONDS))
+    assert process.returncode == expect, output
+    assert "Traceback" not in output
+    return output
 
 
 @pytest.fixture(scope="module")
