@@ -163,6 +163,11 @@ def test_plan_tells_nothing_changes_and_failure_apart(platform: Platform, tmp_pa
     assert "multi-agent/agent-service:1.0.0 -> multi-agent/agent-service:2.0.0" in output
     assert "Would be: 1 configured" in output
     assert "| ~ | services | `Deployment agent-service` | configured |" in markdown.read_text()
+    file = tmp_path / "plan.json"
+    platform.plan("-e", f"plan_json={file}", expect=2, **NEW_IMAGE)
+    assert json.loads(file.read_text())["changes"] is True
+    platform.plan("-e", f"plan_json={file}", expect=0)
+    assert json.loads(file.read_text())["changes"] is False
     assert "nothing to change" in platform.plan("--tags", "frontend", expect=0, **NEW_IMAGE)
     assert "platform_image_overrides" in platform.plan(expect=1, platform_image_overrides={"agent": "UPPER CASE"})
     assert platform.image() == "multi-agent/agent-service:1.0.0"
