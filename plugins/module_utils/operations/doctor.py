@@ -321,21 +321,13 @@ def _backups(facts: Facts, now: datetime) -> Iterator[Finding]:
         if facts.environment == "prod":
             yield Finding(ADVICE, "Nothing makes backups", "Set platform_backup: {enabled: true}, and deploy")
         return
-    made = success.of(jobs[success.BACKUP], now)
-    if made.late:
-        when = f"was {age(made.last, now)} ago" if made.last else "is still to come"
-        yield Finding(
-            PROBLEM,
-            f"The last good backup {when}: more than backup_maximum_age_hours",
-            "Make one now, which says what is wrong: make backup",
-        )
+    for what, remedy in success.problems(jobs, now):
+        yield Finding(PROBLEM, what, remedy)
     if (jobs[success.BACKUP]["metadata"].get("annotations") or {}).get(success.CREDENTIALS) != "included":
         yield Finding(ADVICE, "Backups have no credentials", "Name a public key in backup_age_recipients")
     if success.DRILL in jobs:
         tried = success.of(jobs[success.DRILL], now)
-        if tried.failed:
-            yield Finding(PROBLEM, "The last restore drill failed", "Run it again and read why: make restore-drill")
-        elif tried.last is None:
+        if tried.last is None and not tried.failed:
             yield Finding(ADVICE, "No restore was ever tried out", "Try the newest backup: make restore-drill")
 
 
