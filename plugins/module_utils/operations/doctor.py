@@ -333,8 +333,8 @@ def _backups(facts: Facts, now: datetime) -> Iterator[Finding]:
 
 def _images(facts: Facts) -> Iterator[Finding]:
     loose, latest = set(), set()
-    for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")):
-        for container in obj["spec"]["template"]["spec"]["containers"]:
+    for pod in _pods_to_come(facts):
+        for container in (*(pod.get("initContainers") or []), *pod["containers"]):
             image = container["image"]
             if "@sha256:" in image:
                 continue
@@ -379,9 +379,14 @@ def _unused(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _pods_to_come(facts: Facts) -> Iterator[Object]:
+    """Specs of the pods that workloads and schedules make."""
+    yield from (obj["spec"]["template"]["spec"] for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")))
+    yield from (job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in facts.of("CronJob"))
+
+
 def _references(facts: Facts) -> Iterable[Any]:
-    yield [obj["spec"]["template"]["spec"] for obj in (*facts.of("Deployment"), *facts.of("StatefulSet"))]
-    yield [job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in facts.of("CronJob")]
+    yield list(_pods_to_come(facts))
     yield [pod["spec"] for pod in facts.of("Pod")]
     yield [(a.get("secrets"), a.get("imagePullSecrets")) for a in facts.of("ServiceAccount")]
     yield [ingress["spec"].get("tls") for ingress in facts.of("Ingress")]
