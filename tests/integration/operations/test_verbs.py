@@ -203,6 +203,23 @@ def test_rollback_brings_a_release_back_and_records_it(platform: Platform) -> No
     assert "agent-service:1.0.0 -> multi-agent/agent-service:2.0.0" in compared
 
 
+def test_rollback_leaves_what_holds_data_unless_it_is_named(platform: Platform) -> None:
+    def image() -> str:
+        found: str = platform.get("statefulset", "nats")["spec"]["template"]["spec"]["containers"][0]["image"]
+        return found
+
+    before, old, new = platform.releases()[-1]["number"], image(), "nats:2.14.3-alpine"
+    assert old != new
+    platform.run("site", "--tags", "nats", platform_image_overrides={"nats": new})
+    assert "Tier nats holds data and stays as it is" in platform.run("rollback", rollback_to=before)
+    assert image() == new
+    output = platform.run("rollback", rollback_to=before, rollback_data_tiers=["nats"])
+    assert "holds data" not in output
+    assert image() == old
+    last = platform.releases()[-1]
+    assert (last["note"], last["changes"]["nats"]["counts"]) == (f"rollback to {before}", {"configured": 1})
+
+
 def test_a_part_without_credentials_is_not_brought_back_halfway(platform: Platform) -> None:
     before = platform.releases()[-1]["number"]
     calls = ["agent", "tool", "model", "execution"]
@@ -287,13 +304,20 @@ def test_health_and_events_and_doctor(platform: Platform) -> None:
 def test_teardown_keeps_what_cannot_be_made_again(platform: Platform) -> None:
     claims = {item["metadata"]["uid"] for item in platform.get("persistentvolumeclaims")["items"]}
     credentials = platform.get("secret", "platform-credentials")["data"]
-    platform.run("teardown", "--check")
+    goes, _, stays = platform.run("teardown", "--check").partition("stays")
+    for name in ("Deployment agent-service", "StatefulSet postgres", "Ingress api"):
+        assert name in goes
+    for name in ("Secret platform-credentials", f"Namespace {platform.namespace}", "the releases"):
+        assert name in stays
     assert len(platform.get("deployments")["items"]) == 8
     platform.run("teardown", expect=2, platform_environment="prod", teardown_cluster="another")
     assert len(platform.get("deployments")["items"]) == 8
     platform.run("teardown")
     assert platform.get("deployments,statefulsets,services,networkpolicies")["items"] == []
-    assert platform.releases()[-1]["note"] == "teardown"
+    last = platform.releases()[-1]
+    assert (last["note"], last["tiers"]) == ("teardown", {})
+    output = platform.run("rollback", expect=2, rollback_to=last["number"])
+    assert f"Release {last['number']} holds nothing to bring back" in output
     platform.run("teardown", teardown_releases=True)
     assert platform.releases() == []
     assert platform.get("secrets", "--selector=multi-agent.platform/manifests")["items"] == []
