@@ -13,6 +13,7 @@ from ..module_utils.engine.cluster import Cluster
 class ActionModule(Operation):
     """Lists the backups that there are."""
 
+    ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {"wait_timeout": {"type": "int", "default": 300}}
 
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:

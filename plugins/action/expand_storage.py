@@ -12,6 +12,7 @@ from ..module_utils.operations import expansion
 class ActionModule(Operation):
     """Grows the volumes of the stores, as far as can be done before their StatefulSets are made anew."""
 
+    ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "sizes": {"type": "dict", "required": True},
         "wait": {"type": "bool", "default": True},

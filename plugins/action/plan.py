@@ -25,7 +25,7 @@ class ActionModule(Operation):
 
     SPEC: ClassVar[dict[str, Any]] = {
         "tiers": {"type": "list", "elements": "str", "required": True},
-        "json_file": {"type": "path"},
+        "json_file": {"type": "list", "elements": "path", "default": []},
         "markdown_file": {"type": "path"},
         "fail_on_changes": {"type": "bool", "default": False},
     }
@@ -76,8 +76,8 @@ class ActionModule(Operation):
             raise Failure(credentials.redact(str(error))) from None
         plan = Plan(self.host, cluster.connection.server, namespace, results)
         self.say(plan.text())
-        if args["json_file"]:
-            report.write(args["json_file"], plan.data())
+        for file in args["json_file"]:
+            report.write(file, plan.data())
         if args["markdown_file"]:
             report.write(args["markdown_file"], plan.markdown())
         failed = plan.changed and args["fail_on_changes"]

@@ -14,6 +14,7 @@ from ..module_utils.engine.errors import EngineError
 class ActionModule(Operation):
     """Brings the data of a backup back, whole or a part."""
 
+    ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "backup": {"type": "str"},
         "parts": {"type": "list", "elements": "str", "default": []},
@@ -53,23 +54,25 @@ class ActionModule(Operation):
                 self.say(f"Stopped: {', '.join(stopped)}.")
             if live and args["keep"]:
                 source = jobs.schedule(cluster, namespace, "backup")
-                job = jobs.made_of(source, jobs.Wanted({"REASON": "before a restore"}))
+                # Retention knows nothing of the backup that is about to be restored, and could let it go.
+                job = jobs.made_of(source, jobs.Wanted({"REASON": "before a restore", "KEEP_ALL": "true"}))
                 kept = jobs.run(cluster, namespace, job, args["wait_timeout"], self.say)["backup"]["name"]
                 self.say(f"What is there now is kept as backup {kept}.")
         except EngineError:
             # Nothing was restored yet: everything goes on as it was, also where the run was told to stop.
-            with cluster.interruption.shielded():
-                quiet.start(cluster, namespace, 0, progress)
+            if started := quiet.start(cluster, namespace, 0, progress):
+                self.say(f"Nothing was restored. Started again: {', '.join(started)}.")
             raise
         try:
             done = restoring.restore(cluster, namespace, asked, args["wait_timeout"], self.say)
         except EngineError as error:
+            # Of a run that was told to stop, and of one that waited too long, the Job goes on.
             again = f"make restore FROM={asked.backup} NAME={namespace}"
             back = f" What was there before: make restore FROM={kept} NAME={namespace}." if kept else ""
             raise EngineError(
                 error.message,
                 f"{error.remedy}\nThe services stay stopped, as some stores may be restored and others not. "
-                f"Restore again ({again}): it begins anew, and starts them at its end.{back}",
+                f"Restore again when the Job has ended ({again}): it begins anew, and starts them at its end.{back}",
             ) from None
         self.say(f"Restored {', '.join(done['parts'])} of backup {done['restored']} in {done['seconds']:.0f} s.")
         for part, names in done["gone"].items():

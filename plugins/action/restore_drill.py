@@ -15,6 +15,7 @@ from ..module_utils.operations import report
 class ActionModule(Operation):
     """Restores a backup into stores of its own, compares it, and reports RPO and RTO."""
 
+    ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "backup": {"type": "str", "default": "latest"},
         "wait_timeout": {"type": "int", "default": 14400},

@@ -16,6 +16,7 @@ from ..module_utils.operations.cluster_view import named
 class ActionModule(Operation):
     """Sets the number of pods of a part that no autoscaler owns."""
 
+    ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "part": {"type": "str"},
         "replicas": {"type": "int"},

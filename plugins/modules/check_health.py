@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - The multi_agent.platform authors
 description:
-  - Looks at workloads, pods, volumes, certificates and the last release, and prints each problem with its remedy.
+  - Looks at workloads, pods, volumes, certificates, the last backup and restore drill, and the last release, and prints
+    each problem with its remedy.
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation

@@ -23,8 +23,10 @@ options:
     required: true
   json_file:
     description:
-      - File to write the plan to as JSON; what P(multi_agent.platform.plan#module) returns as RV(plan).
-    type: path
+      - Files to write the plan to as JSON; what P(multi_agent.platform.plan#module) returns as RV(plan).
+    type: list
+    elements: path
+    default: []
   markdown_file:
     description:
       - File to write the plan to as Markdown, for a pull request.

@@ -44,7 +44,7 @@ workloads:
   sample:
     - {tier: services, kind: Deployment, name: agent-service, ready: true, desired: 2, ready_replicas: 2, restarts: 0}
 volumes:
-  description: Every claim; C(used_bytes) is null where no kubelet tells.
+  description: Every claim; C(mounted) tells whether a pod has it, C(used_bytes) is null where no kubelet tells.
   returned: always
   type: list
   elements: dict

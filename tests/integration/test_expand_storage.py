@@ -2,7 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,26 +20,32 @@ SMALL, LARGE = (
 )
 
 
-def play(cluster: Cluster, *arguments: str, expect: int = 0) -> str:
-    done = subprocess.run(
-        # The API server takes the larger request; the simulated provisioner reports no new capacity to wait for.
-        [
-            "ansible-playbook",
-            "-i",
-            "inventories/local",
-            "-e",
-            "platform_namespace=grow platform_wait=false",
-            *arguments,
-        ],
+PATIENCE_SECONDS = 300
+
+
+@contextmanager
+def started(cluster: Cluster, *arguments: str, namespace: str = "grow") -> Iterator[subprocess.Popen[str]]:
+    # The API server takes the larger request; the simulated provisioner reports no new capacity to wait for.
+    variables = f"platform_namespace={namespace} platform_wait=false"
+    with subprocess.Popen(
+        ["ansible-playbook", "-i", "inventories/local", "-e", variables, *arguments],
         cwd=ROOT,
         env=os.environ | {"K8S_AUTH_KUBECONFIG": str(cluster.kubeconfig)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def play(cluster: Cluster, *arguments: str, expect: int = 0, namespace: str = "grow") -> str:
+    with started(cluster, *arguments, namespace=namespace) as process:
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == expect, out + err
+    return out
 
 
 def test_claims_grow_and_the_set_is_made_anew_around_its_pods(cluster: Cluster) -> None:
@@ -62,3 +72,28 @@ def test_claims_grow_and_the_set_is_made_anew_around_its_pods(cluster: Cluster) 
 
     assert "changed=0" in play(cluster, "site.yml", "--tags", "namespace,datastores", LARGE)
     assert "cannot shrink" in play(cluster, "playbooks/expand_storage.yml", "--tags", "always", SMALL, expect=2)
+
+
+def test_growth_that_is_told_to_stop_says_so_and_is_ended_by_the_next_run(cluster: Cluster) -> None:
+    play(cluster, "site.yml", "--tags", "namespace,datastores", SMALL, namespace="stopped")
+
+    def requested() -> str:
+        (claim,) = cluster.get("--namespace=stopped", "pvc", "--selector=app=qdrant")["items"]
+        size: str = claim["spec"]["resources"]["requests"]["storage"]
+        return size
+
+    tags = ("--tags", "always,namespace,datastores")
+    waiting = ("-e", "platform_wait=true")
+    with started(cluster, "playbooks/expand_storage.yml", *tags, LARGE, *waiting, namespace="stopped") as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while requested() != "20Gi" and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 99, out + err
+    assert "Stopped by SIGINT" in err
+    assert "run again, it goes on from here" in err
+    play(cluster, "playbooks/expand_storage.yml", *tags, LARGE, namespace="stopped")
+    (template,) = cluster.get("--namespace=stopped", "statefulset", "qdrant")["spec"]["volumeClaimTemplates"]
+    assert template["spec"]["resources"]["requests"]["storage"] == "20Gi"

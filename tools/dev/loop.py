@@ -34,10 +34,11 @@ _TAIL_LINES = 5
 
 @dataclass
 class Watched:
-    """A build, and the files that were copied into pods since it was last built: new pods lack them."""
+    """A build, whether it was deployed, and the files that were copied into pods since: new pods lack them."""
 
     build: Build
     copied: set[str] = field(default_factory=set)
+    deployed: bool = True
 
 
 class Loop:
@@ -114,7 +115,8 @@ class Loop:
         """One part, or those that share its image, from changed files to running."""
         parts = [self._parts[name] for name in watched.build.parts]
         self._screen.say(f"{watched.build.label}: {_listed(files)} changed")
-        if all(bool(part["sync"]) and sync.targets(files, part["sync"]["paths"]) is not None for part in parts):
+        copies = all(bool(part["sync"]) and sync.targets(files, part["sync"]["paths"]) is not None for part in parts)
+        if watched.deployed and copies:
             with self._lock:
                 watched.copied |= files
             try:
@@ -126,17 +128,21 @@ class Loop:
             except EngineError as error:
                 self._screen.say(f"{watched.build.label}: {error.message} Building instead.")
         times = self._build(replace(self._request, chosen=[part["name"] for part in parts]))
-        if times is None:
+        if times is None and watched.deployed:
             self._screen.say(f"{watched.build.label}: the image is the same")
             return
         with self._lock:
             watched.copied.clear()
+        # A playbook may fail before it applies anything: then the next change deploys, even if it builds nothing.
+        watched.deployed = False
         deploying = time.monotonic()
         self._playbooks.site(sorted({part["tier"] for part in parts}), self._screen.say)
+        watched.deployed = True
         now = time.monotonic()
+        steps = {**(times or {}), "deploy": now - deploying}
         self._screen.say(
             f"{watched.build.label}: running after {now - begin:.1f} s "
-            f"(build {times['build']:.1f}, load {times['load']:.1f}, deploy {now - deploying:.1f})"
+            f"({', '.join(f'{step} {seconds:.1f}' for step, seconds in steps.items())})"
         )
 
     def _build(self, request: Request) -> dict[str, float] | None:

@@ -30,9 +30,10 @@ def run(settings: Settings) -> None:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     # Only a backup that stands makes room for others.
-    for name in retention.to_delete(target.names(), settings.retention):
-        target.delete(name)
-        say(f"Backup {name} is gone: backup_retention does not keep it.")
+    if not settings.keep_all:
+        for name in retention.to_delete(target.names(), settings.retention):
+            target.delete(name)
+            say(f"Backup {name} is gone: backup_retention does not keep it.")
     result({"backup": made.summary()})
 
 

@@ -68,6 +68,11 @@ class Settings:
         return {str(rule): int(number) for rule, number in json.loads(self.text("RETENTION", '{"last": 7}')).items()}
 
     @property
+    def keep_all(self) -> bool:
+        """Whether no other backup goes: this one is made before a restore, which needs the one that it restores."""
+        return self.text("KEEP_ALL", "") == "true"
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The parts that a restore is about."""
         wanted = [part for part in self.text("PARTS", "").split(",") if part]

@@ -418,6 +418,20 @@ def test_retention_empties_a_bucket(pod: Pod, qdrant: Qdrant, nats: Nats, bucket
     assert [made["name"] for made in result(pod.run("list").stdout)["backups"]] == [second]  # type: ignore[attr-defined]
 
 
+def test_a_backup_before_a_restore_lets_none_go(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    pod.environment |= {"RETENTION": '{"last": 1}'}
+    fill(pod, qdrant, nats)
+    first = pod.backup()
+    second = first
+    while second == first:  # names are seconds
+        second = pod.backup(KEEP_ALL="true")
+    made = result(pod.run("list").stdout)["backups"]  # type: ignore[attr-defined]
+    assert {one["name"] for one in made} == {first, second}
+    spoil(pod, qdrant, nats)
+    assert pod.restore(first).returncode == 0
+    check(pod, qdrant, nats)
+
+
 def test_a_bucket_that_is_not_there_is_a_sentence(pod: Pod, bucket: dict[str, str]) -> None:
     done = pod.run("list", **bucket | {"S3_BUCKET": "nobodys"})
     assert done.returncode == 1

@@ -17,6 +17,7 @@ from typing import Any
 from ..engine.cluster import Cluster
 from ..engine.diagnosis import Diagnosis
 from ..engine.errors import EngineError
+from ..engine.interruption import Interrupted
 from ..engine.kinds import BUILT_IN
 from ..engine.transport import Disconnected
 from ..operations.cluster_view import POD
@@ -129,6 +130,15 @@ def run(
     name = job["metadata"]["name"]
     _make_room(cluster, namespace, job)
     cluster.create(JOB, job, what=f"Job {name}")
+    try:
+        return _outcome(cluster, namespace, name, seconds, say)
+    except Interrupted as stopped:
+        raise EngineError(
+            f"Stopped by {stopped.reason} while Job {name} ran; it goes on.", _watch(namespace, name)
+        ) from None
+
+
+def _outcome(cluster: Cluster, namespace: str, name: str, seconds: float, say: Callable[[str], None]) -> dict[str, Any]:
     diagnosis = Diagnosis(cluster)
     deadline = time.monotonic() + seconds
     next_line = time.monotonic() + _SAY_SECONDS
@@ -148,12 +158,16 @@ def run(
         if now > deadline:
             raise EngineError(
                 f"Job {name} has not ended after {seconds:.0f} s; it goes on.",
-                f"Look at it with `kubectl logs job/{name} -n {namespace} --all-containers`.",
+                _watch(namespace, name),
             )
         if now > next_line:
             next_line = now + _SAY_SECONDS
             say(f"  {name}: {_running(cluster, namespace, name)}")
         cluster.interruption.sleep(_POLL_SECONDS)
+
+
+def _watch(namespace: str, name: str) -> str:
+    return f"Look at it with `kubectl logs job/{name} -n {namespace} --all-containers`."
 
 
 def _make_room(cluster: Cluster, namespace: str, job: Object) -> None:

@@ -44,15 +44,23 @@ def stop(cluster: Cluster, namespace: str, names: Iterable[str], seconds: float)
 
 
 def start(cluster: Cluster, namespace: str, seconds: float, progress: Progress) -> list[str]:
-    """Start every Deployment that a restore stopped, as it was, and wait until it is ready; their names."""
-    stopped = [
-        live
-        for live in cluster.list(DEPLOYMENT, namespace)[0]
-        if REPLICAS in (live["metadata"].get("annotations") or {})
-    ]
-    started = [_patch(cluster, live, None, int(live["metadata"]["annotations"][REPLICAS])) for live in stopped]
+    """Start every Deployment that a restore stopped, as it was, and wait until it is ready; their names.
+
+    A run that is told to stop starts all of them all the same. Raises EngineError where they do not become ready.
+    """
+    with cluster.interruption.shielded():
+        stopped = [
+            live
+            for live in cluster.list(DEPLOYMENT, namespace)[0]
+            if REPLICAS in (live["metadata"].get("annotations") or {})
+        ]
+        started = [_patch(cluster, live, None, int(live["metadata"]["annotations"][REPLICAS])) for live in stopped]
     if seconds and started:
-        wait(cluster, namespace, started, seconds, progress)
+        try:
+            wait(cluster, namespace, started, seconds, progress)
+        except EngineError as error:
+            error.remedy = "The data is restored and every service was started: `make status` says when they are ready."
+            raise
     return [live["metadata"]["name"] for live in stopped]
 
 

@@ -5,7 +5,7 @@ The status outlives the Jobs, counts those that were started by hand, and is wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +37,18 @@ def of(cron_job: Object, now: datetime) -> Success:
     since = last or moment(metadata.get("creationTimestamp")) or now
     failed = bool(scheduled and (last is None or last < scheduled) and not status.get("active"))
     return Success(last, now - since > timedelta(hours=hours), failed)
+
+
+def problems(cron_jobs: Mapping[str, Object], now: datetime) -> Iterator[tuple[str, str]]:
+    """A backup that is late and a drill that failed, each with what to do."""
+    if BACKUP in cron_jobs and (made := of(cron_jobs[BACKUP], now)).late:
+        when = f"was {age(made.last, now)} ago" if made.last else "is still to come"
+        yield (
+            f"The last good backup {when}: more than backup_maximum_age_hours",
+            "Make one now, which says what is wrong: make backup",
+        )
+    if DRILL in cron_jobs and of(cron_jobs[DRILL], now).failed:
+        yield "The last restore drill failed", "Run it again and read why: make restore-drill"
 
 
 def line(cron_jobs: Mapping[str, Object], now: datetime) -> str:

@@ -321,28 +321,20 @@ def _backups(facts: Facts, now: datetime) -> Iterator[Finding]:
         if facts.environment == "prod":
             yield Finding(ADVICE, "Nothing makes backups", "Set platform_backup: {enabled: true}, and deploy")
         return
-    made = success.of(jobs[success.BACKUP], now)
-    if made.late:
-        when = f"was {age(made.last, now)} ago" if made.last else "is still to come"
-        yield Finding(
-            PROBLEM,
-            f"The last good backup {when}: more than backup_maximum_age_hours",
-            "Make one now, which says what is wrong: make backup",
-        )
+    for what, remedy in success.problems(jobs, now):
+        yield Finding(PROBLEM, what, remedy)
     if (jobs[success.BACKUP]["metadata"].get("annotations") or {}).get(success.CREDENTIALS) != "included":
         yield Finding(ADVICE, "Backups have no credentials", "Name a public key in backup_age_recipients")
     if success.DRILL in jobs:
         tried = success.of(jobs[success.DRILL], now)
-        if tried.failed:
-            yield Finding(PROBLEM, "The last restore drill failed", "Run it again and read why: make restore-drill")
-        elif tried.last is None:
+        if tried.last is None and not tried.failed:
             yield Finding(ADVICE, "No restore was ever tried out", "Try the newest backup: make restore-drill")
 
 
 def _images(facts: Facts) -> Iterator[Finding]:
     loose, latest = set(), set()
-    for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")):
-        for container in obj["spec"]["template"]["spec"]["containers"]:
+    for pod in _pods_to_come(facts):
+        for container in (*(pod.get("initContainers") or []), *pod["containers"]):
             image = container["image"]
             if "@sha256:" in image:
                 continue
@@ -387,9 +379,14 @@ def _unused(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _pods_to_come(facts: Facts) -> Iterator[Object]:
+    """Specs of the pods that workloads and schedules make."""
+    yield from (obj["spec"]["template"]["spec"] for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")))
+    yield from (job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in facts.of("CronJob"))
+
+
 def _references(facts: Facts) -> Iterable[Any]:
-    yield [obj["spec"]["template"]["spec"] for obj in (*facts.of("Deployment"), *facts.of("StatefulSet"))]
-    yield [job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in facts.of("CronJob")]
+    yield list(_pods_to_come(facts))
     yield [pod["spec"] for pod in facts.of("Pod")]
     yield [(a.get("secrets"), a.get("imagePullSecrets")) for a in facts.of("ServiceAccount")]
     yield [ingress["spec"].get("tls") for ingress in facts.of("Ingress")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -59,8 +60,8 @@ def _entry(event: Object, parts: dict[str, str]) -> dict[str, Any]:
 
 
 def _part(name: str, parts: dict[str, str]) -> str:
-    """Objects that controllers make for a workload begin with its name."""
-    owners = [owner for owner in parts if name == owner or name.startswith(f"{owner}-") or name.endswith(f"-{owner}-0")]
+    """Objects that controllers make for a workload begin with its name; claims of a StatefulSet end with its pod's."""
+    owners = [owner for owner in parts if re.search(rf"^{re.escape(owner)}(-|$)|-{re.escape(owner)}-\d+$", name)]
     return parts[max(owners, key=len)] if owners else ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from ..backup import success
 from .status import State
 
 # Words of a finding -> what to do. The first that fits is said.
@@ -34,6 +35,8 @@ def problems(state: State, now: datetime) -> Iterator[tuple[str, str]]:
         advice = next((todo for words, todo in _ADVICE if words in finding), "`make events` tells more")
         yield finding, advice
     for volume in state.volumes:
+        if volume["phase"] == "Pending" and not volume["mounted"]:
+            continue  # a class may wait for the first pod, such as that of the first backup
         if volume["phase"] != "Bound":
             yield (
                 f"Volume {volume['name']} is {volume['phase']}",
@@ -44,12 +47,14 @@ def problems(state: State, now: datetime) -> Iterator[tuple[str, str]]:
             if share >= 85:
                 yield (
                     f"Volume {volume['name']} is {share}% full",
-                    "enlarge the claim, where the StorageClass allows it, and platform_stores with it",
+                    "a store: raise storage.size in platform_stores_overrides, then `make expand-storage`; "
+                    "backups: raise platform_backup.volume_size, or keep fewer (backup_retention)",
                 )
     for certificate in state.certificates:
         end = certificate["not_after"]
         if end and datetime.fromisoformat(end) <= now:
             yield f"Certificate {certificate['name']} has ended", "renew it; cert-manager's events say why it did not"
+    yield from success.problems(state.cron_jobs, now)
     if state.release is not None and state.release.failed:
         yield (
             f"Release {state.release.number} failed",

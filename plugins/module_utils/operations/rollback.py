@@ -43,14 +43,20 @@ class Rollback:
 def target(every: list[releases.Release], number: int | None) -> releases.Release:
     """The release to bring back: the one asked for, else the newest before the last that did not fail and differs.
 
-    Raises EngineError.
+    One without tiers, as a teardown leaves it, is none to bring back. Raises EngineError.
     """
     if number is not None:
-        return releases.one(every, number)
+        release = releases.one(every, number)
+        if not release.tiers:
+            raise EngineError(
+                f"Release {number} holds nothing to bring back: it is that of a teardown.",
+                "Name another with TO=n, `make releases` lists them; `make teardown` takes the platform away.",
+            )
+        return release
     if not every:
         raise EngineError("No release is recorded, so there is nothing to bring back.", "Run site.yml first.")
     for release in reversed(every[:-1]):
-        if not release.failed and release.tiers != every[-1].tiers:
+        if release.tiers and not release.failed and release.tiers != every[-1].tiers:
             return release
     raise EngineError(
         f"There is no release before {every[-1].number} to bring back.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -107,7 +107,8 @@ def read(cluster: Cluster, namespace: str, secret: str) -> State:
         (_workload(obj, by_id, found["pods"], scaling.get(obj["metadata"]["name"]), where) for obj in workloads),
         key=lambda row: (_ORDER.index(row["tier"]) if row["tier"] in _ORDER else -1, row["name"]),
     )
-    state.volumes = [_volume(claim, found["used"]) for claim in found["claims"]]
+    mounted = set(_mounted(found["pods"]))
+    state.volumes = [_volume(claim, found["used"], mounted) for claim in found["claims"]]
     state.certificates = [_certificate(secret) for secret in found["certificates"]]
     diagnosis = Diagnosis(cluster)
     for obj in workloads:
@@ -188,12 +189,23 @@ def _scaling(autoscaler: Object | None) -> dict[str, Any]:
     }
 
 
-def _volume(claim: Object, used_bytes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _mounted(pods: Iterable[Object]) -> Iterator[str]:
+    """Names of claims that pods mount; that of a scratch volume is made of the pod's name and the volume's."""
+    for pod in pods:
+        for volume in pod["spec"].get("volumes") or []:
+            if "persistentVolumeClaim" in volume:
+                yield volume["persistentVolumeClaim"]["claimName"]
+            elif "ephemeral" in volume:
+                yield f"{pod['metadata']['name']}-{volume['name']}"
+
+
+def _volume(claim: Object, used_bytes: Mapping[str, tuple[int, int]], mounted: Container[str]) -> dict[str, Any]:
     name, status = claim["metadata"]["name"], claim.get("status") or {}
     bytes_used, capacity = used_bytes.get(name, (None, None))
     return {
         "name": name,
         "phase": status.get("phase", ""),
+        "mounted": name in mounted,
         "size": (status.get("capacity") or claim["spec"]["resources"]["requests"]).get("storage", ""),
         "storage_class": claim["spec"].get("storageClassName", ""),
         "used_bytes": bytes_used,

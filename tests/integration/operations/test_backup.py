@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from ..conftest import Cluster
-from .test_verbs import Platform
+from .test_verbs import PATIENCE_SECONDS, Platform
 
 KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 ENABLED: dict[str, Any] = {"platform_backup": {"enabled": True}, "backup_age_recipients": [KEY]}
@@ -77,6 +79,27 @@ def test_a_restore_is_of_one_cluster(platform: Platform, tmp_path: Path) -> None
     assert platform.get("jobs")["items"] == jobs
     # The one that is named is gone on with: its pods say nothing here.
     assert "has left no report" in platform.run("restore", "-i", str(fleet), "--limit", "second", expect=2, **wanted)
+
+
+def test_a_restore_hears_a_signal(platform: Platform) -> None:
+    """No node takes its pod, so that it waits."""
+
+    def choose_nodes(labels: dict[str, str] | None) -> None:
+        body = {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"nodeSelector": labels}}}}}}
+        platform.kubectl("patch", "cronjob", "restore", "--type=merge", f"--patch={json.dumps(body)}")
+
+    choose_nodes({"nowhere": "true"})
+    with platform.started("restore", restore_from="latest", restore_name=platform.namespace, **ENABLED) as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "restore-inspect-" not in platform.kubectl("get", "pods", "--output=name"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 99, out + err
+    assert "Stopped by SIGINT while Job restore-inspect-" in err
+    assert "it goes on" in err
+    choose_nodes(None)
 
 
 def test_what_is_disabled_goes_and_what_was_kept_stays(platform: Platform) -> None:

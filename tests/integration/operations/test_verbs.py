@@ -9,6 +9,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from ..conftest import ROOT, Cluster
 
 NEW_IMAGE: dict[str, Any] = {"platform_image_overrides": {"agent": "multi-agent/agent-service:2.0.0"}}
+PATIENCE_SECONDS = 300
 TIERS = {"namespace", "netpol", "datastores", "nats", "services", "frontend", "ingress"}
 
 
@@ -30,16 +32,26 @@ class Platform:
 
     def run(self, playbook: str, *arguments: str, expect: int = 0, **variables: Any) -> str:
         """Both streams of a playbook's run, as the make targets run it."""
-        command = ["ansible-playbook", f"playbooks/{playbook}.yml"]
-        return self._run(command, arguments, expect, variables)
+        with self.started(playbook, *arguments, **variables) as process:
+            return _ended(process, expect)
 
     def plan(self, *arguments: str, expect: int, **variables: Any) -> str:
         """As CI runs it."""
-        return self._run([str(ROOT / "tools" / "plan")], arguments, expect, variables)
+        with self._started([str(ROOT / "tools" / "plan")], arguments, variables) as process:
+            return _ended(process, expect)
 
-    def _run(self, command: list[str], arguments: tuple[str, ...], expect: int, variables: dict[str, Any]) -> str:
+    def started(
+        self, playbook: str, *arguments: str, **variables: Any
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
+        """A playbook's run, which goes on."""
+        return self._started(["ansible-playbook", f"playbooks/{playbook}.yml"], arguments, variables)
+
+    @contextmanager
+    def _started(
+        self, command: list[str], arguments: tuple[str, ...], variables: dict[str, Any]
+    ) -> Iterator[subprocess.Popen[str]]:
         every = {"platform_namespace": self.namespace, **variables}
-        done = subprocess.run(
+        with subprocess.Popen(
             [*command, "-i", "inventories/local", "-e", json.dumps(every), *arguments],
             cwd=ROOT,
             env=os.environ
@@ -47,15 +59,14 @@ class Platform:
                 "K8S_AUTH_KUBECONFIG": str(self.cluster.kubeconfig),
                 "ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen",
             },
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == expect, output
-        assert "Traceback" not in output
-        return output
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments)
@@ -71,6 +82,13 @@ class Platform:
     def image(self) -> str:
         found: str = self.get("deployment", "agent-service")["spec"]["template"]["spec"]["containers"][0]["image"]
         return found
+
+
+def _ended(process: subprocess.Popen[str], expect: int) -> str:
+    output = "".join(process.communicate(timeout=PATIENCE_SECONDS))
+    assert process.returncode == expect, output
+    assert "Traceback" not in output
+    return output
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +163,11 @@ def test_plan_tells_nothing_changes_and_failure_apart(platform: Platform, tmp_pa
     assert "multi-agent/agent-service:1.0.0 -> multi-agent/agent-service:2.0.0" in output
     assert "Would be: 1 configured" in output
     assert "| ~ | services | `Deployment agent-service` | configured |" in markdown.read_text()
+    file = tmp_path / "plan.json"
+    platform.plan("-e", f"plan_json={file}", expect=2, **NEW_IMAGE)
+    assert json.loads(file.read_text())["changes"] is True
+    platform.plan("-e", f"plan_json={file}", expect=0)
+    assert json.loads(file.read_text())["changes"] is False
     assert "nothing to change" in platform.plan("--tags", "frontend", expect=0, **NEW_IMAGE)
     assert "platform_image_overrides" in platform.plan(expect=1, platform_image_overrides={"agent": "UPPER CASE"})
     assert platform.image() == "multi-agent/agent-service:1.0.0"
@@ -178,6 +201,23 @@ def test_rollback_brings_a_release_back_and_records_it(platform: Platform) -> No
     assert f"rollback to {before}" in listed
     compared = platform.run("releases", release_diff=f"{before},{before + 1}")
     assert "agent-service:1.0.0 -> multi-agent/agent-service:2.0.0" in compared
+
+
+def test_rollback_leaves_what_holds_data_unless_it_is_named(platform: Platform) -> None:
+    def image() -> str:
+        found: str = platform.get("statefulset", "nats")["spec"]["template"]["spec"]["containers"][0]["image"]
+        return found
+
+    before, old, new = platform.releases()[-1]["number"], image(), "nats:2.14.3-alpine"
+    assert old != new
+    platform.run("site", "--tags", "nats", platform_image_overrides={"nats": new})
+    assert "Tier nats holds data and stays as it is" in platform.run("rollback", rollback_to=before)
+    assert image() == new
+    output = platform.run("rollback", rollback_to=before, rollback_data_tiers=["nats"])
+    assert "holds data" not in output
+    assert image() == old
+    last = platform.releases()[-1]
+    assert (last["note"], last["changes"]["nats"]["counts"]) == (f"rollback to {before}", {"configured": 1})
 
 
 def test_a_part_without_credentials_is_not_brought_back_halfway(platform: Platform) -> None:
@@ -271,7 +311,10 @@ def test_teardown_keeps_what_cannot_be_made_again(platform: Platform) -> None:
     platform.cluster.kubectl("--namespace", platform.namespace, "create", "--filename=-", objects=[foreign])
     said = platform.run("teardown", "--check", platform_prune_data=["PersistentVolumeClaim/data-nats-0"])
     goes, stays = said[said.index("goes:") :].split("stays:")
-    assert "- Deployment agent-service\n" in goes
+    for name in ("Deployment agent-service", "StatefulSet postgres", "Ingress api"):
+        assert f"- {name}\n" in goes
+    for name in ("Secret platform-credentials", f"Namespace {platform.namespace}", "the releases"):
+        assert name in stays
     assert "- PersistentVolumeClaim data-nats-0\n" in goes
     assert "- PersistentVolumeClaim data-postgres-0\n- PersistentVolumeClaim data-qdrant-0\n" in stays
     assert "data-nats-0" not in stays
@@ -284,7 +327,10 @@ def test_teardown_keeps_what_cannot_be_made_again(platform: Platform) -> None:
     platform.run("teardown")
     assert platform.get("deployments,statefulsets,services,networkpolicies")["items"] == []
     platform.kubectl("delete", "configmap/foreign", "persistentvolumeclaim/foreign")  # both are still there
-    assert platform.releases()[-1]["note"] == "teardown"
+    last = platform.releases()[-1]
+    assert (last["note"], last["tiers"]) == ("teardown", {})
+    output = platform.run("rollback", expect=2, rollback_to=last["number"])
+    assert f"Release {last['number']} holds nothing to bring back" in output
     platform.run("teardown", teardown_releases=True)
     assert platform.releases() == []
     assert platform.get("secrets", "--selector=multi-agent.platform/manifests")["items"] == []

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.multi_agent.platform.plugins.action.restore import ActionModule
 from ansible_collections.multi_agent.platform.plugins.module_utils.backup import (
     jobs,
+    quiet,
     restoring,
     screens,
     success,
@@ -130,6 +131,85 @@ def test_what_was_stopped_goes_on_where_a_restore_is_told_to_stop():
     args = {"namespace": "ns", "users": {"postgres": ["agent-service"]}, "keep": True, "pods_timeout": 60}
     with pytest.raises(Interrupted):
         ActionModule.__new__(ActionModule)._restore(cluster, restoring.Asked("b", ("postgres",)), args, True)
+    assert cluster.live["spec"]["replicas"] == 3
+
+
+class Restored(Deployments):
+    """One whose pods have ended; Jobs become complete, but the one named is only begun when the run is told to stop."""
+
+    def __init__(self, stopped_in=""):
+        super().__init__()
+        self.stopped_in = stopped_in
+        self.made: list[Any] = []
+
+    def find(self, kind, _namespace, name):
+        self.interruption.check()
+        if kind.kind == "Deployment":
+            return self.live
+        if kind.kind == "CronJob":
+            return cron_job(name)
+        if name.rpartition("-")[0] == self.stopped_in:
+            self.interruption.tell("SIGINT")
+            return {"status": {}, **self.made[-1]}
+        return {**self.made[-1], "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+
+    def list(self, kind, _namespace, **_):
+        self.interruption.check()
+        return ([self.live] if kind.kind == "Deployment" else []), ""
+
+    def create(self, _kind, job, what):
+        self.made.append(job)
+
+
+def restored(cluster, monkeypatch, keep=True):
+    report = {"backup": {"name": "kept"}, "parts": ["postgres"], "restored": "b", "seconds": 1, "gone": {}}
+    monkeypatch.setattr(jobs, "_result", lambda *_: report)
+    args = {"namespace": "ns", "users": {"postgres": ["agent-service"]}, "keep": keep, "pods_timeout": 0}
+    asked = restoring.Asked("b", ("postgres",))
+    return ActionModule.__new__(ActionModule)._restore(cluster, asked, args | {"wait_timeout": 60}, True)
+
+
+def test_the_backup_before_a_restore_lets_none_go(monkeypatch):
+    cluster = Restored()
+    assert restored(cluster, monkeypatch)["kept"] == "kept"
+    told = environment(cluster.made[0]["spec"]["template"]["spec"]["containers"][0])
+    assert (told["REASON"], told["KEEP_ALL"]) == ("before a restore", "true")
+    assert "KEEP_ALL" not in environment(cluster.made[1]["spec"]["template"]["spec"]["containers"][0])
+    assert cluster.live["spec"]["replicas"] == 3
+
+
+def test_a_restore_that_is_told_to_stop_while_it_keeps_what_is_there_starts_what_it_stopped(monkeypatch):
+    cluster = Restored(stopped_in="backup")
+    with pytest.raises(EngineError) as stopped:
+        restored(cluster, monkeypatch)
+    assert "Stopped by SIGINT while Job backup-" in stopped.value.message
+    assert "stay stopped" not in stopped.value.remedy
+    assert cluster.live["spec"]["replicas"] == 3
+
+
+def test_a_restore_that_is_told_to_stop_halfway_says_how_to_go_on(monkeypatch):
+    cluster = Restored(stopped_in="restore")
+    with pytest.raises(EngineError) as stopped:
+        restored(cluster, monkeypatch)
+    assert "Stopped by SIGINT while Job restore-" in stopped.value.message
+    for words in (
+        "kubectl logs job/restore-",
+        "The services stay stopped",
+        "when the Job has ended (make restore FROM=b NAME=ns)",
+        "make restore FROM=kept NAME=ns",
+    ):
+        assert words in stopped.value.remedy
+    assert "goes on from here" not in stopped.value.remedy
+    assert cluster.live["spec"]["replicas"] == 0
+
+
+def test_services_that_a_restore_starts_are_all_started_when_it_is_told_to_stop():
+    cluster: Any = Restored()
+    assert quiet.stop(cluster, "ns", ["agent-service"], 0) == ["agent-service"]
+    cluster.interruption.tell("SIGTERM")
+    with pytest.raises(Interrupted) as stopped:
+        quiet.start(cluster, "ns", 60, lambda *_: None)
+    assert "The data is restored" in stopped.value.remedy
     assert cluster.live["spec"]["replicas"] == 3
 
 

@@ -1,7 +1,7 @@
 """Each check of the doctor finds what it is for, and nothing in a sound platform."""
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations.doctor import (
@@ -11,14 +11,24 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.operations.do
     examine,
     full_scale_out,
 )
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 LABELS = {"applyset.kubernetes.io/part-of": "applyset-x-v1"}
+DIGEST = "r.example/agent:1@sha256:0"
 
 
-def _deployment(image="r.example/agent:1@sha256:0"):
+def _deployment(image=DIGEST, initial=DIGEST):
     container = {"name": "a", "image": image, "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}
-    return {"metadata": {"name": "agent"}, "spec": {"replicas": 2, "template": {"spec": {"containers": [container]}}}}
+    pod = {"containers": [container], "initContainers": [{"name": "i", "image": initial}]}
+    return {"metadata": {"name": "agent"}, "spec": {"replicas": 2, "template": {"spec": pod}}}
+
+
+def _cron_job(name, image=DIGEST):
+    pod = {"containers": [{"name": "c", "image": image}]}
+    return {"metadata": {"name": name}, "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}}
 
 
 def _sound():
@@ -55,6 +65,20 @@ def _secret(name, kind="Opaque", **values):
     return {"metadata": {"name": name}, "type": kind, "data": data}
 
 
+def _certificate(**left):
+    """A TLS Secret whose certificate ends that far from now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edge")])
+    begin, end = NOW - timedelta(days=90), NOW + timedelta(**left)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, end)
+    text = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    return _secret("edge", "kubernetes.io/tls", **{"tls.crt": text})
+
+
+def _ingress(secret):
+    return {"metadata": {"name": "gateway"}, "spec": {"tls": [{"secretName": secret}]}}
+
+
 HTTP_ROUTES = "httproutes.gateway.networking.k8s.io"
 
 
@@ -72,7 +96,8 @@ CASES = [
     (_definition(name="v1beta1"), {}, PROBLEM, "not in the version v1"),
     (_definition(deprecated=True), {}, ADVICE, "calls its version v1 deprecated"),
     ({}, {"metrics": False}, PROBLEM, "metrics.k8s.io"),
-    ({"StorageClass": []}, {}, ADVICE, "no default StorageClass"),
+    ({"StorageClass": []}, {}, ADVICE, "no default StorageClass (or this user may not see them)"),
+    ({"StorageClass": [{"metadata": {"name": "gold"}}]}, {}, ADVICE, "has no default StorageClass"),
     ({"system": []}, {}, ADVICE, "enforce NetworkPolicy"),
     ({"NetworkPolicy": [{"metadata": {"name": "open"}, "spec": {}}]}, {}, ADVICE, "NetworkPolicy open is not ours"),
     ({"system": [{"metadata": {"name": n}} for n in ("cilium", "node-local-dns")]}, {}, PROBLEM, "NodeLocal"),
@@ -90,7 +115,13 @@ CASES = [
         "PodDisruptionBudget pg allows no disruption",
     ),
     ({"Secret": [_secret("tls", "kubernetes.io/tls")]}, {}, PROBLEM, "no certificate"),
+    ({"Secret": [_certificate(days=20)]}, {}, ADVICE, "certificate of Secret edge ends in 20d"),
+    ({"Secret": [_certificate(hours=-2)]}, {}, PROBLEM, "certificate of Secret edge ended 2h ago"),
+    ({"Ingress": [_ingress("edge")]}, {}, PROBLEM, "Ingress gateway wants TLS Secret edge, which is missing"),
     ({"Deployment": [_deployment("agent:latest")]}, {}, PROBLEM, "agent:latest"),
+    ({"Deployment": [_deployment(initial="wait")]}, {}, PROBLEM, "Image wait can be another one"),
+    ({"CronJob": [_cron_job("backup", "backup:latest")]}, {}, PROBLEM, "backup:latest"),
+    ({"CronJob": [_cron_job("backup", "backup:1")]}, {"environment": "prod"}, ADVICE, "without a digest: backup:1"),
     ({"Deployment": [_deployment("agent:1")]}, {"environment": "prod"}, ADVICE, "without a digest"),
     (
         {"Secret": [_secret("platform-credentials", openai_api_key="changeme")]},
@@ -113,6 +144,10 @@ CASES = [
 def test_each_check(change, facts, level, words):
     found = _examined(change, **facts)
     assert any(f.level == level and words in f.what and f.remedy for f in found), found
+
+
+def test_a_certificate_that_a_route_uses_and_that_lasts_is_sound():
+    assert _examined(_definition() | {"Secret": [_certificate(days=22)], "Ingress": [_ingress("edge")]}) == []
 
 
 def test_problems_come_first_and_no_value_is_told():

@@ -63,10 +63,18 @@ def test_the_release_before_the_last_that_differs_and_did_not_fail():
     assert rollback.target(every, 2).number == 2
 
 
+def test_a_teardown_is_not_brought_back():
+    deployed, gone, again = _release(1, {"s": "a"}), _release(2, {}), _release(3, {"s": "b"})
+    assert rollback.target([deployed, gone], None).number == 1
+    assert rollback.target([deployed, gone, again], None).number == 1
+
+
 @pytest.mark.parametrize(
     ("every", "number", "words"),
     [
         ([], None, "No release"),
+        ([_release(1, {}), _release(2, {"s": "a"})], None, "before 2"),
+        ([_release(1, {}), _release(2, {"s": "a"})], 1, "Release 1 holds nothing to bring back"),
         ([], 3, "no release 3"),
         ([_release(1, {})], 7, "1 to 1"),
         ([_release(1, {})], None, "before 1"),

@@ -1,0 +1,105 @@
+"""Each problem of a platform that runs is found and has a remedy, and a sound one has none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations import health, releases, status
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+GI = 1024**3
+
+
+def workload(ready: bool = True) -> dict[str, Any]:
+    return {"kind": "Deployment", "name": "agent-service", "ready": ready, "message": "1 of 2 pods are available"}
+
+
+def claim(phase: str) -> dict[str, Any]:
+    requests = {"requests": {"storage": "10Gi"}}
+    return {"metadata": {"name": "backups"}, "spec": {"resources": requests}, "status": {"phase": phase}}
+
+
+def pod(name: str, volume: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"volumes": [{"name": "config", "configMap": {}}, volume]}}
+
+
+CONSUMER = pod("backup-1", {"name": "root", "persistentVolumeClaim": {"claimName": "backups"}})
+OTHER = pod("postgres-0", {"name": "data", "persistentVolumeClaim": {"claimName": "data-postgres-0"}})
+
+
+def volume(phase: str = "Bound", *pods: dict[str, Any], percent: int | None = None) -> dict[str, Any]:
+    used = {} if percent is None else {"backups": (percent * GI, 100 * GI)}
+    return status._volume(claim(phase), used, set(status._mounted(pods)))
+
+
+def certificate(**left: int) -> dict[str, Any]:
+    return {"name": "edge", "not_after": (NOW + timedelta(**left)).isoformat()}
+
+
+def release(failed: str = "") -> releases.Release:
+    return releases.Release(7, {"changes": {"services": {"failed": failed}}})
+
+
+def cron_job(ago: timedelta, scheduled: timedelta | None = None) -> dict[str, Any]:
+    times = {"lastSuccessfulTime": ago, "lastScheduleTime": scheduled or ago}
+    return {
+        "metadata": {"creationTimestamp": (NOW - timedelta(days=99)).isoformat()},
+        "status": {name: (NOW - since).isoformat() for name, since in times.items()},
+    }
+
+
+def problems(**changed: Any) -> list[tuple[str, str]]:
+    sound: dict[str, Any] = {
+        "workloads": [workload()],
+        "volumes": [volume(percent=84)],
+        "certificates": [certificate(days=1)],
+        "release": release(),
+        "cron_jobs": {"backup": cron_job(timedelta(hours=5)), "restore-drill": cron_job(timedelta(days=3))},
+    }
+    return list(health.problems(status.State(**sound | changed), NOW))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"release": None, "cron_jobs": {}, "volumes": [], "certificates": []},
+        {"volumes": [volume("Pending")]},
+        {"volumes": [volume("Pending", OTHER)]},
+    ],
+    ids=["everything", "nothing optional", "a claim without pods", "another's pod"],
+)
+def test_what_is_sound_has_no_problem(changed: dict[str, Any]) -> None:
+    assert problems(**changed) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words", "remedy"),
+    [
+        ({"workloads": [workload(ready=False)]}, "Deployment agent-service: 1 of 2 pods", "make events"),
+        ({"findings": ["Pod a: CrashLoopBackOff: back-off"]}, "Pod a: CrashLoopBackOff", "PREVIOUS=1"),
+        ({"findings": ["Pod a: SomethingNew"]}, "Pod a: SomethingNew", "make events"),
+        ({"volumes": [volume("Pending", OTHER, CONSUMER)]}, "Volume backups is Pending", "StorageClass (default)"),
+        ({"volumes": [volume("Lost")]}, "Volume backups is Lost", "StorageClass (default)"),
+        ({"volumes": [volume(percent=85)]}, "Volume backups is 85% full", "make expand-storage"),
+        ({"certificates": [certificate(days=0)]}, "Certificate edge has ended", "renew it"),
+        ({"cron_jobs": {"backup": cron_job(timedelta(hours=27))}}, "last good backup was 1d ago", "make backup"),
+        (
+            {"cron_jobs": {"restore-drill": cron_job(timedelta(days=9), timedelta(days=2))}},
+            "restore drill failed",
+            "make restore-drill",
+        ),
+        ({"release": release("broken")}, "Release 7 failed", "make rollback"),
+    ],
+)
+def test_each_problem_has_its_remedy(changed: dict[str, Any], words: str, remedy: str) -> None:
+    ((what, todo),) = problems(**changed)
+    assert words in what
+    assert remedy in todo
+    assert health.screen([(what, todo)]) == [f"  {what}", f"      -> {todo}"]
+
+
+def test_a_scratch_volume_is_mounted_by_its_pod() -> None:
+    assert set(status._mounted([pod("drill-x", {"name": "work", "ephemeral": {}})])) == {"drill-x-work"}
