@@ -161,6 +161,41 @@ def test_a_job_is_made_anew(engine: Engine) -> None:
     assert engine.apply([job("two")]).writes == []
 
 
+def test_a_priority_class_is_made_anew(engine: Engine, cluster_scope: Callable[..., None]) -> None:
+    name = f"priority-{engine.namespace}"
+    cluster_scope("PriorityClass", name)
+
+    def priority(value: int) -> Object:
+        return make("scheduling.k8s.io/v1", "PriorityClass", name, value=value)
+
+    engine.apply([priority(1000)])
+    assert engine.apply([priority(2000)], check=True).actions == {f"PriorityClass {name}": "recreated"}
+    assert engine.apply([priority(2000)]).actions == {f"PriorityClass {name}": "recreated"}
+    assert engine.apply([priority(2000)]).writes == []
+
+
+def test_a_binding_to_another_role_is_made_anew(engine: Engine) -> None:
+    def binding(role: str) -> Object:
+        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        subjects = [{"kind": "ServiceAccount", "name": "reader", "namespace": engine.namespace}]
+        return make("rbac.authorization.k8s.io/v1", "RoleBinding", "reader", roleRef=ref, subjects=subjects)
+
+    engine.apply([binding("view")])
+    assert engine.apply([binding("edit")], check=True).actions == {"RoleBinding reader": "recreated"}
+    assert engine.apply([binding("edit")]).actions == {"RoleBinding reader": "recreated"}
+    assert engine.apply([binding("edit")]).writes == []
+
+
+def test_a_pod_that_would_change_is_named(engine: Engine) -> None:
+    def pod(command: str) -> Object:
+        container = {"name": "main", "image": objects.IMAGE, "command": [command]}
+        return make("v1", "Pod", "bare", spec={"containers": [container]})
+
+    engine.apply([make("v1", "ServiceAccount", "default"), pod("one")])
+    with pytest.raises(ImmutableField, match=r"Pod bare.*a field cannot be changed"):
+        engine.apply([make("v1", "ServiceAccount", "default"), pod("two")])
+
+
 # --- others in the cluster --------------------------------------------------------------------------------------------
 
 
