@@ -61,10 +61,18 @@ class Policy:
 
 @dataclass
 class Plan:
-    """The members that go, in the order of their deletion, and those that stay with the reason."""
+    """The members that go, in the order of their deletion, and those that stay though nobody declares them.
+
+    ``kept``: with the reason. ``records``: gates that were passed; nobody has to hear of them.
+    """
 
     going: list[Object] = field(default_factory=list)
     kept: list[tuple[Object, str]] = field(default_factory=list)
+    records: list[Object] = field(default_factory=list)
+
+    @property
+    def staying(self) -> list[Object]:
+        return [*(obj for obj, _ in self.kept), *self.records]
 
 
 def plan(
@@ -84,6 +92,7 @@ def plan(
         if key in moved or obj["metadata"].get("deletionTimestamp"):
             continue  # the other tier takes it over, or it is on its way already
         if gates.workload_of(obj) and obj["metadata"]["name"] in passed:
+            result.records.append(obj)
             continue
         reason = policy.keeps(obj)
         if reason:

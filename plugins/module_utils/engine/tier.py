@@ -248,7 +248,7 @@ def apply_tier(
                     progress=listener.on_pruned,
                 )
                 if not options.check:
-                    _settle_parent(cluster, applyset, declared, plan.kept)
+                    _settle_parent(cluster, applyset, declared, plan.staying)
     finally:
         lease.release()
     return Result(outcomes, going, plan.kept, seconds, [work.workload for work in due if not work.new])
@@ -262,10 +262,10 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
 
 
 def _settle_parent(
-    cluster: Cluster, applyset: ApplySet, declared: Iterable[Identity], kept: Iterable[tuple[Object, str]]
+    cluster: Cluster, applyset: ApplySet, declared: Iterable[Identity], staying: Iterable[Object]
 ) -> None:
     """The parent names just the kinds that are left; without any it goes too."""
-    kinds = {key[:2] for key in declared} | {identity(obj)[:2] for obj, _ in kept}
+    kinds = {key[:2] for key in declared} | {identity(obj)[:2] for obj in staying}
     parents = BUILT_IN["v1", "ConfigMap"]
     if kinds:
         cluster.apply(parents, applyset.parent(kinds), force=True, what=f"ConfigMap {applyset.name}")
