@@ -26,7 +26,7 @@ options:
     description:
       - V(present) makes the tier what the manifests say.
       - V(absent) deletes the tier's objects, except those that hold data (see O(prune_data)). Claims of StatefulSets
-        stay, and so their data does.
+        stay, and so their data does; a StatefulSet that would take them along (C(whenDeleted) is C(Delete)) stays too.
     type: str
     choices: [present, absent]
     default: present

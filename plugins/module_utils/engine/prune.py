@@ -22,6 +22,7 @@ KEEP = "multi-agent.platform/keep"
 # A tier of fewer members than this may lose most of them: that is no accident of a wrong inventory.
 FEW = 4
 _GONE_POLL_SECONDS = 0.5
+_HAS_VOLUMES = "has volumes"
 
 
 def holds_data(obj: Mapping[str, Any]) -> str:
@@ -33,10 +34,12 @@ def holds_data(obj: Mapping[str, Any]) -> str:
         return "takes everything in it along"
     if kind == "CustomResourceDefinition":
         return "takes all its objects along"
-    if kind == "StatefulSet" and (obj.get("spec") or {}).get("volumeClaimTemplates"):
-        return "has volumes"
     if (obj["metadata"].get("annotations") or {}).get(KEEP) == "true":
         return f"is annotated {KEEP}"
+    spec = obj.get("spec") or {}
+    if kind == "StatefulSet" and spec.get("volumeClaimTemplates"):
+        retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+        return "takes its claims along" if retention.get("whenDeleted") == "Delete" else _HAS_VOLUMES
     return ""
 
 
@@ -44,8 +47,8 @@ def holds_data(obj: Mapping[str, Any]) -> str:
 class Policy:
     """What may go. ``data``: objects that hold data and may go all the same, as ``Kind/name``.
 
-    ``most``: allow that more than half of a tier goes. ``sets``: allow that StatefulSets with volumes go, as their
-    claims stay (teardown).
+    ``most``: allow that more than half of a tier goes. ``sets``: allow that StatefulSets with volumes go whose claims
+    stay (teardown).
     """
 
     data: frozenset[str] = frozenset()
@@ -54,9 +57,10 @@ class Policy:
 
     def keeps(self, obj: Mapping[str, Any]) -> str:
         """Why ``obj`` stays, empty where it may go."""
-        if f"{obj['kind']}/{obj['metadata']['name']}" in self.data or (self.sets and obj["kind"] == "StatefulSet"):
+        if f"{obj['kind']}/{obj['metadata']['name']}" in self.data:
             return ""
-        return holds_data(obj)
+        reason = holds_data(obj)
+        return "" if self.sets and reason == _HAS_VOLUMES else reason
 
 
 @dataclass

@@ -157,6 +157,25 @@ def test_data_stays_and_the_rest_goes_edges_first() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Delete"}}, ""),
+        ({"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}, "takes its claims along"),
+    ],
+)
+def test_a_teardown_leaves_every_claim(fields: dict[str, Any], reason: str) -> None:
+    stateful = STATEFUL | {"spec": STATEFUL["spec"] | fields}
+    assert prune.Policy(sets=True).keeps(stateful) == reason
+    assert prune.Policy().keeps(stateful) == (reason or "has volumes")
+    assert prune.Policy(frozenset({"StatefulSet/db"}), sets=True).keeps(stateful) == ""
+
+
+def test_a_teardown_keeps_a_stateful_set_that_asks_for_it() -> None:
+    stateful = STATEFUL | {"metadata": KEPT["metadata"]}
+    assert prune.Policy(sets=True).keeps(stateful) == f"is annotated {prune.KEEP}"
+
+
 def test_what_another_tier_declares_or_is_going_already_stays() -> None:
     moved, going = make("v1", "ConfigMap", "m"), make("v1", "ConfigMap", "g", metadata={"deletionTimestamp": "x"})
     plan = prune.plan(members(moved, going), set(), lambda: {manifests.identity(moved)}, prune.Policy())
