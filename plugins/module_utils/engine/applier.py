@@ -227,7 +227,8 @@ class Applier:
     def _write(self, desired: Object, live: Object | None, kind: Kind | None, snapshot: Snapshot) -> Outcome:
         if kind is None or (self.check and kind.namespaced and not snapshot.namespace_exists):
             return Outcome(desired, CREATED, None, desired)  # check mode: its kind or namespace comes with this run
-        if live is None and (self.check or self.show_before) and snapshot.namespace_exists:
+        look = self.check or self.show_before or (not self.force_conflicts and conflicts.declares_replicas(desired))
+        if live is None and look and snapshot.namespace_exists:
             live = self._live(kind, desired)
         if live is not None and gates.has_failed(live):
             action, after = self._recreate(kind, desired, live, self._what(desired))

@@ -35,6 +35,13 @@ def deployment(name: str = "web", image: str = objects.IMAGE, **fields: Any) -> 
     return make("apps/v1", "Deployment", name, spec={"selector": selector(name), "template": template, **fields})
 
 
+def at_least_three() -> Object:
+    """An autoscaler of ``deployment()``."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 5}
+    return make("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec)
+
+
 def test_table_of_kinds_agrees_with_the_server(engine: Engine) -> None:
     cluster = engine.connect()
     served: dict[tuple[str, str], tuple[str, bool]] = {}
@@ -212,16 +219,7 @@ def test_replicas_of_an_autoscaler_are_left_alone(cluster: Cluster, engine: Engi
 
 def test_an_autoscaler_at_work_is_left_alone(cluster: Cluster, engine: Engine) -> None:
     """A real one: where there are fewer pods than its least it needs no metrics to act."""
-    autoscaler = make(
-        "autoscaling/v2",
-        "HorizontalPodAutoscaler",
-        "web",
-        spec={
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "minReplicas": 3,
-            "maxReplicas": 5,
-        },
-    )
+    autoscaler = at_least_three()
     engine.apply([deployment(), autoscaler])
     within = ("--namespace", engine.namespace)
     cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
@@ -234,6 +232,19 @@ def test_an_autoscaler_at_work_is_left_alone(cluster: Cluster, engine: Engine) -
     for check in (True, False):
         with pytest.raises(FieldConflict, match=whose):
             engine.apply([deployment(replicas=1), autoscaler], check=check)
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+
+
+def test_an_autoscaler_at_work_is_left_alone_on_adoption(cluster: Cluster, engine: Engine) -> None:
+    """What another tool made bears no label of ours, so that it is not among what was read."""
+    autoscaler = at_least_three()
+    within = ("--namespace", engine.namespace)
+    cluster.kubectl(*within, "apply", "--filename=-", objects=[deployment(), autoscaler])
+    cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
+    with pytest.raises(FieldConflict, match=r"spec.replicas belongs to HorizontalPodAutoscaler web"):
+        engine.apply([deployment(replicas=1), autoscaler])
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+    assert engine.apply([deployment(), autoscaler]).result.changed
     assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
 
 
