@@ -65,7 +65,7 @@ class Applier:
     progress: Callable[[Outcome], None] = lambda _outcome: None
     # Called with how many objects are about to be written.
     planned: Callable[[int], None] = lambda _total: None
-    # Called before the first write; true where it had to wait for another run.
+    # Called before the first write into the namespace; true where it had to wait for another run.
     lock: Callable[[], bool] = lambda: False
     # What is there, where the caller has looked already.
     seen: Snapshot | None = None
@@ -137,6 +137,7 @@ class Applier:
             members = [obj for obj in todo if gates.wave(obj) == number]
             if number > 0 and not parent_written:
                 parent_written = True
+                self._lock_new_namespace(snapshot)
                 self._write_parent(snapshot, desired)
             if not members:
                 continue
@@ -181,6 +182,21 @@ class Applier:
             )
 
     # --- writing ------------------------------------------------------------------------------------------------------
+
+    def _lock_new_namespace(self, snapshot: Snapshot) -> None:
+        """A namespace that came with this run can hold the Lease from here on.
+
+        Raises EngineError where another first run was quicker: what this one saw, and made of it, is of before.
+        """
+        if self.check or snapshot.namespace_exists:
+            return
+        self.lock()
+        if self.cluster.find(PARENT, self.applyset.namespace, self.applyset.name):
+            raise EngineError(
+                f"Another run has begun with tier {self.applyset.tier} in namespace {self.applyset.namespace}, "
+                "which did not exist when this run looked.",
+                "Run again: what is there by then counts.",
+            )
 
     def _write_parent(self, snapshot: Snapshot, desired: list[Object]) -> None:
         """The parent names at least the kinds that are about to be written, before any of them is.

@@ -165,16 +165,22 @@ def apply_tier(
     elsewhere: Callable[[], set[Identity]] = set,
     seen: Snapshot | None = None,
     execute: reload.Execute = reload.no_command,
+    locked: Callable[[], None] = lambda: None,
 ) -> Result:
     """Apply, wait until ready, let servers take up their Secrets, then prune what is no longer declared.
 
     ``elsewhere`` gives what other tiers declare; it is called only when something would be pruned. ``seen``: what is
     there, where the caller has looked (see ``snapshot``) and nothing was written since. ``execute`` runs a command in a
-    pod.
+    pod. ``locked`` is called with the Lease held, before anything is written under it; may raise to stop the run.
     Raises EngineError; what was applied by then stays, and the next run goes on from there.
     """
     lease = TierLease(cluster, applyset, options.lock_seconds, listener.say)
-    lock = lease.acquire_once
+
+    def lock() -> bool:
+        waited = lease.acquire_once()
+        locked()
+        return waited
+
     plan = pruning.Plan()
     declared = {identity(obj) for obj in loaded.objects}
 

@@ -21,6 +21,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors
 )
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.immutable import ImmutableField
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.kinds import BUILT_IN, DISCOVERY
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.snapshot import Snapshot
 
 from ..conftest import Cluster
 from . import objects
@@ -315,6 +316,48 @@ def test_two_runs_at_once(cluster: Cluster, engine: Engine, same: bool) -> None:
     assert found in [{obj["metadata"]["name"]: obj["data"]["version"] for obj in objs} for objs in wanted]
     last = next(objs for objs in wanted if {obj["metadata"]["name"] for obj in objs} == set(found))
     assert engine.apply(last).writes == []
+
+
+def test_of_two_first_runs_the_slower_stops(
+    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None]
+) -> None:
+    """Both looked before there was a namespace; what the slower one made of that is not to be written."""
+    name = f"{engine.namespace}-new"
+    cluster_scope("Namespace", name)
+    new, before = Engine(engine.kubeconfig, name), Snapshot(namespace_exists=False)
+
+    def tier(value: str) -> list[Object]:
+        return [make("v1", "Namespace", name), make("v1", "ConfigMap", "c", data={"a": value})]
+
+    first = new.apply(tier("first"), seen=before)
+    assert first.actions == {f"Namespace {name}": "created", "ConfigMap c": "created"}
+    lease = ("POST", f"/apis/coordination.k8s.io/v1/namespaces/{name}/leases")
+    assert first.writes.index(lease) == 1, "after the namespace and before all else"
+    with pytest.raises(EngineError, match=r"Another run has begun with tier test") as caught:
+        new.apply(tier("second"), seen=before)
+    assert "Run again" in caught.value.remedy
+    assert cluster.get("--namespace", name, "configmap", "c")["data"] == {"a": "first"}
+    assert new.apply(tier("second")).actions["ConfigMap c"] == "configured"
+
+
+@pytest.mark.parametrize("first_run", [False, True])
+def test_what_may_not_be_written_is_found_with_the_lease_held(
+    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None], first_run: bool
+) -> None:
+    name, wanted = engine.namespace, [make("v1", "ConfigMap", "c")]
+    if first_run:
+        name = f"{engine.namespace}-new"
+        wanted.append(make("v1", "Namespace", name))
+        cluster_scope("Namespace", name)
+
+    def locked() -> None:
+        assert cluster.get("--namespace", name, "lease", "applyset-test")["spec"]["holderIdentity"]
+        raise EngineError("made elsewhere")
+
+    with pytest.raises(EngineError, match="made elsewhere"):
+        Engine(engine.kubeconfig, name).apply(wanted, locked=locked)
+    left = cluster.kubectl("--namespace", name, "get", "leases,configmaps", "--output=name").split()
+    assert [line for line in left if "kube-root-ca" not in line] == []
 
 
 def test_a_run_that_finds_another_at_work_says_who(engine: Engine, cluster_scope: Callable[..., None]) -> None:
