@@ -13,7 +13,7 @@ author:
 description:
   - Renders the templates of the calling role in one pass, checks the objects, and applies by server-side apply only
     what differs from the cluster, many objects at once, in waves (namespaces and definitions, configuration and
-    accounts, volumes and services, workloads, edges).
+    accounts, volumes and services, gates, workloads, edges).
   - Waits by watch until everything is ready, and fails early with the cause, the last events and the last log lines
     when something cannot become ready.
   - What the tier held before and no longer declares is deleted, by the labels of an ApplySet (KEP-3659). What holds
@@ -26,7 +26,7 @@ options:
     description:
       - V(present) makes the tier what the manifests say.
       - V(absent) deletes the tier's objects, except those that hold data (see O(prune_data)). Claims of StatefulSets
-        stay, and so their data does.
+        stay, and so their data does; a StatefulSet that would take them along (C(whenDeleted) is C(Delete)) stays too.
     type: str
     choices: [present, absent]
     default: present

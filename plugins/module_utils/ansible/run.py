@@ -97,6 +97,7 @@ class Run:
                 set if self.absent else lambda: self._others(source.tier),
                 seen,
                 executor(self.cluster),
+                self.credentials.check_not_made_elsewhere,
             )
         except EngineError as error:
             failure = error

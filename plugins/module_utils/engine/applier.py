@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import conflicts, gates, immutable
-from .applyset import PART_OF, ApplySet
+from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
-from .compare import INPUT_HASH, holds, input_hash, unchanged
+from .compare import INPUT_HASH, input_hash, unchanged
 from .diff import clean
 from .errors import ApiError, EngineError
 from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
 from .readiness import readiness
-from .snapshot import Snapshot, take
+from .snapshot import PARENT, Snapshot, take
 from .transport import POOL_SIZE
 
 Object = dict[str, Any]
@@ -65,7 +65,7 @@ class Applier:
     progress: Callable[[Outcome], None] = lambda _outcome: None
     # Called with how many objects are about to be written.
     planned: Callable[[int], None] = lambda _total: None
-    # Called before the first write; true where it had to wait for another run.
+    # Called before the first write into the namespace; true where it had to wait for another run.
     lock: Callable[[], bool] = lambda: False
     # What is there, where the caller has looked already.
     seen: Snapshot | None = None
@@ -85,7 +85,8 @@ class Applier:
             snapshot = self.seen or self._look(desired)
             self._check_namespace(snapshot, desired)
             todo = self._todo(desired, snapshot)
-            if todo and snapshot.namespace_exists and not self.check and self.lock():
+            writes = bool(todo or self._parent_due(snapshot, desired)) and not self.check
+            if writes and snapshot.namespace_exists and self.lock():
                 # Another run was at work until now: what it wrote counts.
                 snapshot = self._look(desired)
                 todo = self._todo(desired, snapshot)
@@ -130,12 +131,13 @@ class Applier:
         desired: list[Object],
         written: dict[Identity, Outcome],
     ) -> None:
-        parent_written = not todo
+        parent_written = False
         passed = self.check
         for number in range(len(WAVES)):
             members = [obj for obj in todo if gates.wave(obj) == number]
             if number > 0 and not parent_written:
                 parent_written = True
+                self._lock_new_namespace(snapshot)
                 self._write_parent(snapshot, desired)
             if not members:
                 continue
@@ -181,14 +183,34 @@ class Applier:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def _write_parent(self, snapshot: Snapshot, desired: list[Object]) -> None:
-        """The parent names at least the kinds that are about to be written, before any of them is."""
-        here = {(key[0], key[1]) for key in snapshot.members} | {identity(obj)[:2] for obj in desired}
-        parent = self.applyset.parent(here)
-        kind = self.cluster.kinds.find("v1", "ConfigMap")
-        if self.check or kind is None or (snapshot.parent and holds(parent, snapshot.parent)):
+    def _lock_new_namespace(self, snapshot: Snapshot) -> None:
+        """A namespace that came with this run can hold the Lease from here on.
+
+        Raises EngineError where another first run was quicker: what this one saw, and made of it, is of before.
+        """
+        if self.check or snapshot.namespace_exists:
             return
-        self.cluster.apply(kind, parent, force=True, what=f"ConfigMap {self.applyset.name}")
+        self.lock()
+        if self.cluster.find(PARENT, self.applyset.namespace, self.applyset.name):
+            raise EngineError(
+                f"Another run has begun with tier {self.applyset.tier} in namespace {self.applyset.namespace}, "
+                "which did not exist when this run looked.",
+                "Run again: what is there by then counts.",
+            )
+
+    def _write_parent(self, snapshot: Snapshot, desired: list[Object]) -> None:
+        """The parent names at least the kinds that are about to be written, before any of them is.
+
+        Also where nothing is: somebody may have changed or deleted it, and the next run looks where it says.
+        """
+        if not self.check and (parent := self._parent_due(snapshot, desired)):
+            self.cluster.apply(PARENT, parent, force=True, what=f"ConfigMap {self.applyset.name}")
+
+    def _parent_due(self, snapshot: Snapshot, desired: list[Object]) -> Object | None:
+        """The parent as it has to be written; None where it is as it should be, or has nothing to name."""
+        here = {key[:2] for key in snapshot.members} | {identity(obj)[:2] for obj in desired}
+        parent = self.applyset.parent(here)
+        return None if not here or covers(snapshot.parent, parent) else parent
 
     def _look_up(
         self, kinds: dict[tuple[str, str], Kind | None], members: Iterable[Object], desired: Iterable[Object]
@@ -221,7 +243,8 @@ class Applier:
     def _write(self, desired: Object, live: Object | None, kind: Kind | None, snapshot: Snapshot) -> Outcome:
         if kind is None or (self.check and kind.namespaced and not snapshot.namespace_exists):
             return Outcome(desired, CREATED, None, desired)  # check mode: its kind or namespace comes with this run
-        if live is None and (self.check or self.show_before) and snapshot.namespace_exists:
+        look = self.check or self.show_before or (not self.force_conflicts and conflicts.declares_replicas(desired))
+        if live is None and look and snapshot.namespace_exists:
             live = self._live(kind, desired)
         if live is not None and gates.has_failed(live):
             action, after = self._recreate(kind, desired, live, self._what(desired))

@@ -63,6 +63,15 @@ def group_kinds(parent: dict[str, Any] | None) -> set[GroupKind]:
     return {_parse(text) for text in annotations.get(CONTAINS, "").split(",") if text}
 
 
+def covers(live: dict[str, Any] | None, parent: dict[str, Any]) -> bool:
+    """Whether ``live`` is the parent of its set, and names at least the kinds that ``parent`` does."""
+    if live is None or not group_kinds(parent) <= group_kinds(live):
+        return False
+    wanted, found = parent["metadata"], live["metadata"]
+    same = wanted["labels"].items() <= (found.get("labels") or {}).items()
+    return bool(same and found["annotations"].get(TOOLING) == TOOL)
+
+
 def _text(group_kind: GroupKind) -> str:
     group, kind = group_kind
     return f"{kind}.{group}" if group else kind

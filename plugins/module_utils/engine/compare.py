@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..platform.quantity import QuantityError, parse
+from .kinds import BUILT_IN
 from .ownership import in_force
 
 INPUT_HASH = "multi-agent.platform/input-hash"
 
-# Lists that the API merges by key (x-kubernetes-list-map-keys), by the name of their field. The first keys that every
-# element has are taken; a Service's ports and a container's ports differ.
+# Lists that the API merges by key (x-kubernetes-list-map-keys), by the name of their field in built-in kinds. The first
+# keys that every element has are taken; a Service's ports and a container's ports differ.
 _LIST_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "containers": (("name",),),
     "initContainers": (("name",),),
@@ -32,16 +33,17 @@ _LIST_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "topologySpreadConstraints": (("topologyKey", "whenUnsatisfiable"),),
     "resourceClaims": (("name",),),
     "webhooks": (("name",),),
-    "secrets": (("name",),),
-    "listeners": (("name",),),
     "ownerReferences": (("uid",),),
     "ports": (("containerPort", "protocol"), ("port", "protocol")),
 }
 # Fields whose map the API replaces as a whole (x-kubernetes-map-type: atomic): a key more there is drift too.
 _ATOMIC_MAPS = frozenset(
-    {"selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "fieldRef", "resourceFieldRef"}
-    | {"secretKeyRef", "configMapKeyRef", "parameters", "roleRef", "scaleTargetRef"}
+    {"selector", "podSelector", "namespaceSelector", "objectSelector", "labelSelector", "nodeSelector", "preference"}
+    | {"fieldRef", "resourceFieldRef", "secretKeyRef", "configMapKeyRef", "parameters", "roleRef", "scaleTargetRef"}
+    | {"matchConstraints", "matchResources", "paramRef"}
 )
+# Kinds with a list that the API replaces as a whole, and merges by key in another kind under the same name.
+_BY_RECORD = frozenset({("v1", "ServiceAccount"), ("discovery.k8s.io/v1", "EndpointSlice")})
 # What the server fills into keys of list elements.
 _KEY_DEFAULTS = {"protocol": "TCP"}
 # Fields that hold quantities, or maps of them.
@@ -72,14 +74,16 @@ def unchanged(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
     The recorded hash says that the declared fields are the same set as last time, so none has to be removed; the
     comparison says that each still has its value, or else the server's record of our fields says that nobody changed it
-    since (a default was filled in, say). The hash is never trusted alone. A Secret's values are not in it, so of a
-    Secret only the comparison counts.
+    since (a default was filled in, say). Of a kind that the tables above do not describe only that record counts. The
+    hash is never trusted alone. A Secret's values are not in it, so of a Secret only the comparison counts.
     """
     recorded = (live["metadata"].get("annotations") or {}).get(INPUT_HASH)
     wanted = (desired["metadata"].get("annotations") or {}).get(INPUT_HASH)
     if recorded is None or recorded != wanted:
         return False
-    return holds(desired, live) or (desired["kind"] != "Secret" and in_force(desired, live))
+    kind = (desired["apiVersion"], desired["kind"])
+    known = kind in BUILT_IN and kind not in _BY_RECORD
+    return (known and holds(desired, live)) or (desired["kind"] != "Secret" and in_force(desired, live))
 
 
 def holds(desired: Any, live: Any, field: str = "", exact: bool = False) -> bool:

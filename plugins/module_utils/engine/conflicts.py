@@ -79,6 +79,11 @@ def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldCon
     )
 
 
+def declares_replicas(desired: dict[str, Any]) -> bool:
+    """Whether ``desired`` says how many pods there are of what an autoscaler may scale."""
+    return desired["kind"] in _SCALED and (desired.get("spec") or {}).get("replicas") is not None
+
+
 def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, Any], what: str) -> None:
     """Raises FieldConflict where ``desired`` declares replicas that an autoscaler has set to another number.
 
@@ -86,7 +91,7 @@ def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, 
     that both would change the number in turns. Asks the server only where the numbers differ.
     """
     wanted, current = (desired.get("spec") or {}).get("replicas"), (live.get("spec") or {}).get("replicas")
-    if desired["kind"] not in _SCALED or wanted is None or wanted == current:
+    if not declares_replicas(desired) or wanted == current:
         return
     metadata = desired["metadata"]
     try:

@@ -156,6 +156,20 @@ class Credentials:
         if self._made and not self.check and not any(self.lives_in(key) for key in declared):
             raise self._not_yet(min(self._made))
 
+    def check_not_made_elsewhere(self) -> None:
+        """Refuse to write over what another run has made since this one looked. To be asked with the Lease held."""
+        if not self._made or self.cluster is None:
+            return
+        live = self.cluster.find(SECRET, self.namespace, self.source.secret)
+        there = secret_values(live) if live else {}
+        other = sorted(name for name, value in self._made.items() if (there.get(name) or value) != value)
+        if other:
+            raise EngineError(
+                f"Another run has made {', '.join(other)} in Secret {self.source.secret} of namespace {self.namespace} "
+                "meanwhile. Nothing was written over it.",
+                "Run again: what is there by then counts.",
+            )
+
     def lives_in(self, key: Identity) -> bool:
         """Whether ``key`` is the Secret of these credentials. Asked where none was used, it is not."""
         return "source" in self.__dict__ and key == ("", "Secret", self.namespace, self.source.secret)

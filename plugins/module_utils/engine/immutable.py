@@ -12,8 +12,11 @@ Object = Mapping[str, Any]
 
 # Kinds that may be deleted and made anew: they hold no data, serve no traffic, and nothing depends on their identity.
 RECREATED = frozenset({"Job", "RoleBinding", "ClusterRoleBinding", "PriorityClass"})
+# In the words of the supported servers; only some kinds say "immutable".
 _IMMUTABLE = re.compile(
-    r"immutable|updates to \w+ spec for fields other than|may not change once set|cannot be changed", re.I
+    r"immutable|updates to \w+ spec for fields other than|updates may not change fields other than|"
+    r"may not change once set|may not be changed|cannot be changed|cannot change roleRef|updates to \w+ are forbidden",
+    re.I,
 )
 
 

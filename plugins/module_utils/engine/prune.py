@@ -22,6 +22,7 @@ KEEP = "multi-agent.platform/keep"
 # A tier of fewer members than this may lose most of them: that is no accident of a wrong inventory.
 FEW = 4
 _GONE_POLL_SECONDS = 0.5
+_HAS_VOLUMES = "has volumes"
 
 
 def holds_data(obj: Mapping[str, Any]) -> str:
@@ -33,10 +34,12 @@ def holds_data(obj: Mapping[str, Any]) -> str:
         return "takes everything in it along"
     if kind == "CustomResourceDefinition":
         return "takes all its objects along"
-    if kind == "StatefulSet" and (obj.get("spec") or {}).get("volumeClaimTemplates"):
-        return "has volumes"
     if (obj["metadata"].get("annotations") or {}).get(KEEP) == "true":
         return f"is annotated {KEEP}"
+    spec = obj.get("spec") or {}
+    if kind == "StatefulSet" and spec.get("volumeClaimTemplates"):
+        retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+        return "takes its claims along" if retention.get("whenDeleted") == "Delete" else _HAS_VOLUMES
     return ""
 
 
@@ -44,8 +47,8 @@ def holds_data(obj: Mapping[str, Any]) -> str:
 class Policy:
     """What may go. ``data``: objects that hold data and may go all the same, as ``Kind/name``.
 
-    ``most``: allow that more than half of a tier goes. ``sets``: allow that StatefulSets with volumes go, as their
-    claims stay (teardown).
+    ``most``: allow that more than half of a tier goes. ``sets``: allow that StatefulSets with volumes go whose claims
+    stay (teardown).
     """
 
     data: frozenset[str] = frozenset()
@@ -54,17 +57,26 @@ class Policy:
 
     def keeps(self, obj: Mapping[str, Any]) -> str:
         """Why ``obj`` stays, empty where it may go."""
-        if f"{obj['kind']}/{obj['metadata']['name']}" in self.data or (self.sets and obj["kind"] == "StatefulSet"):
+        if f"{obj['kind']}/{obj['metadata']['name']}" in self.data:
             return ""
-        return holds_data(obj)
+        reason = holds_data(obj)
+        return "" if self.sets and reason == _HAS_VOLUMES else reason
 
 
 @dataclass
 class Plan:
-    """The members that go, in the order of their deletion, and those that stay with the reason."""
+    """The members that go, in the order of their deletion, and those that stay though nobody declares them.
+
+    ``kept``: with the reason. ``records``: gates that were passed; nobody has to hear of them.
+    """
 
     going: list[Object] = field(default_factory=list)
     kept: list[tuple[Object, str]] = field(default_factory=list)
+    records: list[Object] = field(default_factory=list)
+
+    @property
+    def staying(self) -> list[Object]:
+        return [*(obj for obj, _ in self.kept), *self.records]
 
 
 def plan(
@@ -84,6 +96,7 @@ def plan(
         if key in moved or obj["metadata"].get("deletionTimestamp"):
             continue  # the other tier takes it over, or it is on its way already
         if gates.workload_of(obj) and obj["metadata"]["name"] in passed:
+            result.records.append(obj)
             continue
         reason = policy.keeps(obj)
         if reason:

@@ -165,16 +165,22 @@ def apply_tier(
     elsewhere: Callable[[], set[Identity]] = set,
     seen: Snapshot | None = None,
     execute: reload.Execute = reload.no_command,
+    locked: Callable[[], None] = lambda: None,
 ) -> Result:
     """Apply, wait until ready, let servers take up their Secrets, then prune what is no longer declared.
 
     ``elsewhere`` gives what other tiers declare; it is called only when something would be pruned. ``seen``: what is
     there, where the caller has looked (see ``snapshot``) and nothing was written since. ``execute`` runs a command in a
-    pod.
+    pod. ``locked`` is called with the Lease held, before anything is written under it; may raise to stop the run.
     Raises EngineError; what was applied by then stays, and the next run goes on from there.
     """
     lease = TierLease(cluster, applyset, options.lock_seconds, listener.say)
-    lock = lease.acquire_once
+
+    def lock() -> bool:
+        waited = lease.acquire_once()
+        locked()
+        return waited
+
     plan = pruning.Plan()
     declared = {identity(obj) for obj in loaded.objects}
 
@@ -248,7 +254,7 @@ def apply_tier(
                     progress=listener.on_pruned,
                 )
                 if not options.check:
-                    _settle_parent(cluster, applyset, declared, plan.kept)
+                    _settle_parent(cluster, applyset, declared, plan.staying)
     finally:
         lease.release()
     return Result(outcomes, going, plan.kept, seconds, [work.workload for work in due if not work.new])
@@ -262,10 +268,10 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
 
 
 def _settle_parent(
-    cluster: Cluster, applyset: ApplySet, declared: Iterable[Identity], kept: Iterable[tuple[Object, str]]
+    cluster: Cluster, applyset: ApplySet, declared: Iterable[Identity], staying: Iterable[Object]
 ) -> None:
     """The parent names just the kinds that are left; without any it goes too."""
-    kinds = {key[:2] for key in declared} | {identity(obj)[:2] for obj, _ in kept}
+    kinds = {key[:2] for key in declared} | {identity(obj)[:2] for obj in staying}
     parents = BUILT_IN["v1", "ConfigMap"]
     if kinds:
         cluster.apply(parents, applyset.parent(kinds), force=True, what=f"ConfigMap {applyset.name}")

@@ -428,6 +428,7 @@ def cluster_wide(suffix: str) -> list[Object]:
         "clientConfig": {"service": {"namespace": "default", "name": "none", "path": "/x"}},
         "rules": [operations],
         "namespaceSelector": never,
+        "objectSelector": never,
         "matchConditions": [{"name": "never", "expression": "false"}],
     }
     return [
@@ -514,6 +515,7 @@ WIDGET: Object = {
     "parts": [{"name": "a"}, {"name": "b", "weight": 2}],
     "tags": ["x", "y"],
     "route": [{"to": "service"}],
+    "env": [{"name": "A", "value": "x"}],
     "free": {"any": {"thing": [1, "two"]}},
     "zero": 0,
     "off": False,
@@ -545,6 +547,7 @@ def definition(suffix: str) -> Object:
                 "properties": {"to": text, "group": {**text, "default": "example"}, "port": {**number, "default": 80}},
             },
         },
+        "env": {"type": "array", "items": {"type": "object", "properties": {"name": text, "value": text}}},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
         "zero": number,
         "off": {"type": "boolean"},

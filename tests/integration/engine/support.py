@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluste
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.manifests import Identity, describe
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.render import Renderer
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.retry import PATIENCE_SECONDS
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.snapshot import Snapshot
 
 Object = dict[str, Any]
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -49,7 +50,14 @@ class Engine:
     def connect(self) -> Cluster:
         return connect({"kubeconfig": str(self.kubeconfig), **self.options}, patience=self.patience)
 
-    def apply(self, objects: Iterable[Object], elsewhere: Iterable[Identity] = (), **how: Any) -> Run:
+    def apply(
+        self,
+        objects: Iterable[Object],
+        elsewhere: Iterable[Identity] = (),
+        seen: Snapshot | None = None,
+        locked: Callable[[], None] = lambda: None,
+        **how: Any,
+    ) -> Run:
         """Apply ``objects`` as the action would. ``elsewhere``: what other tiers declare. ``how``: ``tier.Options``."""
         cluster = self.connect()
         requests = record(cluster)
@@ -65,7 +73,9 @@ class Engine:
             )
             applyset, options = ApplySet(self.tier, self.namespace), tier.Options(**how)
             others = set(elsewhere)
-            result = tier.apply_tier(cluster, applyset, loaded, options, tier.Listener(), lambda: others)
+            result = tier.apply_tier(
+                cluster, applyset, loaded, options, tier.Listener(), lambda: others, seen, locked=locked
+            )
             return Run(result, requests)
         finally:
             cluster.close()

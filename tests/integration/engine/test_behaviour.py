@@ -21,6 +21,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors
 )
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.immutable import ImmutableField
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.kinds import BUILT_IN, DISCOVERY
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.snapshot import Snapshot
 
 from ..conftest import Cluster
 from . import objects
@@ -33,6 +34,13 @@ pytestmark = pytest.mark.cluster
 def deployment(name: str = "web", image: str = objects.IMAGE, **fields: Any) -> Object:
     template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": image}]}}
     return make("apps/v1", "Deployment", name, spec={"selector": selector(name), "template": template, **fields})
+
+
+def at_least_three() -> Object:
+    """An autoscaler of ``deployment()``."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 5}
+    return make("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec)
 
 
 def test_table_of_kinds_agrees_with_the_server(engine: Engine) -> None:
@@ -161,6 +169,41 @@ def test_a_job_is_made_anew(engine: Engine) -> None:
     assert engine.apply([job("two")]).writes == []
 
 
+def test_a_priority_class_is_made_anew(engine: Engine, cluster_scope: Callable[..., None]) -> None:
+    name = f"priority-{engine.namespace}"
+    cluster_scope("PriorityClass", name)
+
+    def priority(value: int) -> Object:
+        return make("scheduling.k8s.io/v1", "PriorityClass", name, value=value)
+
+    engine.apply([priority(1000)])
+    assert engine.apply([priority(2000)], check=True).actions == {f"PriorityClass {name}": "recreated"}
+    assert engine.apply([priority(2000)]).actions == {f"PriorityClass {name}": "recreated"}
+    assert engine.apply([priority(2000)]).writes == []
+
+
+def test_a_binding_to_another_role_is_made_anew(engine: Engine) -> None:
+    def binding(role: str) -> Object:
+        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        subjects = [{"kind": "ServiceAccount", "name": "reader", "namespace": engine.namespace}]
+        return make("rbac.authorization.k8s.io/v1", "RoleBinding", "reader", roleRef=ref, subjects=subjects)
+
+    engine.apply([binding("view")])
+    assert engine.apply([binding("edit")], check=True).actions == {"RoleBinding reader": "recreated"}
+    assert engine.apply([binding("edit")]).actions == {"RoleBinding reader": "recreated"}
+    assert engine.apply([binding("edit")]).writes == []
+
+
+def test_a_pod_that_would_change_is_named(engine: Engine) -> None:
+    def pod(command: str) -> Object:
+        container = {"name": "main", "image": objects.IMAGE, "command": [command]}
+        return make("v1", "Pod", "bare", spec={"containers": [container]})
+
+    engine.apply([make("v1", "ServiceAccount", "default"), pod("one")])
+    with pytest.raises(ImmutableField, match=r"Pod bare.*a field cannot be changed"):
+        engine.apply([make("v1", "ServiceAccount", "default"), pod("two")])
+
+
 # --- others in the cluster --------------------------------------------------------------------------------------------
 
 
@@ -177,16 +220,7 @@ def test_replicas_of_an_autoscaler_are_left_alone(cluster: Cluster, engine: Engi
 
 def test_an_autoscaler_at_work_is_left_alone(cluster: Cluster, engine: Engine) -> None:
     """A real one: where there are fewer pods than its least it needs no metrics to act."""
-    autoscaler = make(
-        "autoscaling/v2",
-        "HorizontalPodAutoscaler",
-        "web",
-        spec={
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "minReplicas": 3,
-            "maxReplicas": 5,
-        },
-    )
+    autoscaler = at_least_three()
     engine.apply([deployment(), autoscaler])
     within = ("--namespace", engine.namespace)
     cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
@@ -199,6 +233,19 @@ def test_an_autoscaler_at_work_is_left_alone(cluster: Cluster, engine: Engine) -
     for check in (True, False):
         with pytest.raises(FieldConflict, match=whose):
             engine.apply([deployment(replicas=1), autoscaler], check=check)
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+
+
+def test_an_autoscaler_at_work_is_left_alone_on_adoption(cluster: Cluster, engine: Engine) -> None:
+    """What another tool made bears no label of ours, so that it is not among what was read."""
+    autoscaler = at_least_three()
+    within = ("--namespace", engine.namespace)
+    cluster.kubectl(*within, "apply", "--filename=-", objects=[deployment(), autoscaler])
+    cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
+    with pytest.raises(FieldConflict, match=r"spec.replicas belongs to HorizontalPodAutoscaler web"):
+        engine.apply([deployment(replicas=1), autoscaler])
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+    assert engine.apply([deployment(), autoscaler]).result.changed
     assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
 
 
@@ -269,6 +316,48 @@ def test_two_runs_at_once(cluster: Cluster, engine: Engine, same: bool) -> None:
     assert found in [{obj["metadata"]["name"]: obj["data"]["version"] for obj in objs} for objs in wanted]
     last = next(objs for objs in wanted if {obj["metadata"]["name"] for obj in objs} == set(found))
     assert engine.apply(last).writes == []
+
+
+def test_of_two_first_runs_the_slower_stops(
+    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None]
+) -> None:
+    """Both looked before there was a namespace; what the slower one made of that is not to be written."""
+    name = f"{engine.namespace}-new"
+    cluster_scope("Namespace", name)
+    new, before = Engine(engine.kubeconfig, name), Snapshot(namespace_exists=False)
+
+    def tier(value: str) -> list[Object]:
+        return [make("v1", "Namespace", name), make("v1", "ConfigMap", "c", data={"a": value})]
+
+    first = new.apply(tier("first"), seen=before)
+    assert first.actions == {f"Namespace {name}": "created", "ConfigMap c": "created"}
+    lease = ("POST", f"/apis/coordination.k8s.io/v1/namespaces/{name}/leases")
+    assert first.writes.index(lease) == 1, "after the namespace and before all else"
+    with pytest.raises(EngineError, match=r"Another run has begun with tier test") as caught:
+        new.apply(tier("second"), seen=before)
+    assert "Run again" in caught.value.remedy
+    assert cluster.get("--namespace", name, "configmap", "c")["data"] == {"a": "first"}
+    assert new.apply(tier("second")).actions["ConfigMap c"] == "configured"
+
+
+@pytest.mark.parametrize("first_run", [False, True])
+def test_what_may_not_be_written_is_found_with_the_lease_held(
+    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None], first_run: bool
+) -> None:
+    name, wanted = engine.namespace, [make("v1", "ConfigMap", "c")]
+    if first_run:
+        name = f"{engine.namespace}-new"
+        wanted.append(make("v1", "Namespace", name))
+        cluster_scope("Namespace", name)
+
+    def locked() -> None:
+        assert cluster.get("--namespace", name, "lease", "applyset-test")["spec"]["holderIdentity"]
+        raise EngineError("made elsewhere")
+
+    with pytest.raises(EngineError, match="made elsewhere"):
+        Engine(engine.kubeconfig, name).apply(wanted, locked=locked)
+    left = cluster.kubectl("--namespace", name, "get", "leases,configmaps", "--output=name").split()
+    assert [line for line in left if "kube-root-ca" not in line] == []
 
 
 def test_a_run_that_finds_another_at_work_says_who(engine: Engine, cluster_scope: Callable[..., None]) -> None:

@@ -208,6 +208,42 @@ def test_drift_cluster_wide_is_taken_back(
     assert check_drift(engine, wanted, chance, min(_ROUNDS, 6), spare) >= 20
 
 
+def test_what_is_added_to_what_is_ours_as_a_whole_is_taken_back(
+    engine: Engine, cluster_scope: Callable[[str, str], None]
+) -> None:
+    """Lists and selectors that are merged under the same name in other kinds."""
+    every = [*objects.namespaced(), *objects.cluster_wide(engine.namespace)]
+    for obj in objects.cluster_wide(engine.namespace):
+        if obj["kind"] != "Widget":
+            cluster_scope(obj["kind"], obj["metadata"]["name"])
+    name = engine.namespace
+    more: dict[str, Callable[[Object], Any]] = {
+        "ServiceAccount puller": lambda o: o["imagePullSecrets"].append({"name": "more"}),
+        "EndpointSlice slice": lambda o: o["ports"].append({"name": "more", "port": 5434, "protocol": "TCP"}),
+        "Widget widget": lambda o: o["spec"]["env"].append({"name": "more", "value": "x"}),
+        f"ValidatingWebhookConfiguration validate-{name}": lambda o: o["webhooks"][0]["objectSelector"][
+            "matchLabels"
+        ].update(more="x"),
+        f"ValidatingAdmissionPolicy policy-{name}": lambda o: o["spec"]["matchConstraints"].update(
+            excludeResourceRules=[o["spec"]["matchConstraints"]["resourceRules"][0]]
+        ),
+    }
+    wanted = [obj for obj in every if describe(obj) in more or obj["kind"] == "CustomResourceDefinition"]
+    engine.apply(wanted)
+    cluster = engine.connect()
+    for obj in prepared(engine, wanted):
+        if change := more.get(describe(obj)):
+            kind = cluster.kinds.find(obj["apiVersion"], obj["kind"])
+            assert kind is not None
+            path = kind.path(obj["metadata"].get("namespace"), obj["metadata"]["name"])
+            live = cluster.get(path)
+            change(live)
+            cluster.send("PUT", path, {"fieldManager": "kubectl-edit"}, live)
+    actions = engine.apply(wanted).actions
+    assert {name for name, action in actions.items() if action == "configured"} == more.keys()
+    assert engine.apply(wanted).writes == []
+
+
 def test_drift_of_a_definition_is_taken_back(
     engine: Engine, chance: random.Random, cluster_scope: Callable[[str, str], None]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,6 +129,45 @@ def test_an_object_that_moves_to_another_tier_is_not_deleted(cluster: Cluster, e
     assert now["uid"] == uid
     assert old.apply(STAYS).writes == []
     assert new.apply([moves]).writes == []
+
+
+def parent(cluster: Cluster, namespace: str) -> Any:
+    live = cluster.get("--namespace", namespace, "configmap", "applyset-test")["metadata"]
+    return live["labels"], live["annotations"]
+
+
+def test_a_gate_that_stayed_goes_with_its_workload(cluster: Cluster, engine: Engine) -> None:
+    """No Job is declared any more when something is pruned, and the passed gate is found all the same."""
+    web = copy.deepcopy(GOES[-1])
+    web["metadata"]["name"] = "web"
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "x"}]}}
+    # Of no pods: it succeeds without any.
+    gate = make("batch/v1", "Job", "web-migration-1", spec={"completions": 0, "parallelism": 0, "template": template})
+    gate["metadata"]["annotations"] = {"multi-agent.platform/gate": "web"}
+    engine.apply([*STAYS, GOES[0], web, gate])
+    assert [obj["kind"] for obj in engine.apply([*STAYS, web]).result.pruned] == ["ConfigMap"]
+    assert {obj["kind"] for obj in engine.apply(STAYS).result.pruned} == {"Deployment", "Job"}
+    assert cluster.get("--namespace", engine.namespace, "jobs")["items"] == []
+
+
+@pytest.mark.parametrize("way", ["delete", "edit"])
+def test_a_parent_that_was_lost_is_restored_by_a_run_without_changes(
+    cluster: Cluster, engine: Engine, way: str
+) -> None:
+    engine.apply([*STAYS, *GOES])
+    before = parent(cluster, engine.namespace)
+    within = ("--namespace", engine.namespace)
+    if way == "delete":
+        cluster.kubectl(*within, "delete", "configmap", "applyset-test")
+    else:
+        kinds = "applyset.kubernetes.io/contains-group-kinds=ConfigMap"
+        cluster.kubectl(*within, "annotate", "--overwrite", "configmap", "applyset-test", kinds)
+    assert engine.apply([*STAYS, *GOES], check=True).writes == []
+    assert not engine.apply([*STAYS, *GOES]).result.changed
+    assert parent(cluster, engine.namespace) == before
+    assert engine.apply([*STAYS, *GOES]).writes == []
+    # So what leaves after that is found.
+    assert len(engine.apply(STAYS).result.pruned) == len(GOES)
 
 
 def test_what_is_not_ours_is_never_pruned(cluster: Cluster, engine: Engine) -> None:

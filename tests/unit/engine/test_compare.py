@@ -10,8 +10,8 @@ import pytest
 from .imports import FIELD_MANAGER, compare
 
 
-def stamped(spec: Any, kind: str = "Thing", **fields: Any) -> dict[str, Any]:
-    obj = {"apiVersion": "x/v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec, **fields}
+def stamped(spec: Any, kind: str = "Deployment", api_version: str = "apps/v1", **fields: Any) -> dict[str, Any]:
+    obj = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "spec": spec, **fields}
     obj["metadata"]["annotations"] = {compare.INPUT_HASH: compare.input_hash(obj)}
     return obj
 
@@ -22,7 +22,8 @@ def live_of(desired: dict[str, Any], spec: Any = None, owned: dict[str, Any] | N
     if spec is not None:
         live["spec"] = spec
     fields = {"f:metadata": {"f:annotations": {f"f:{compare.INPUT_HASH}": {}}}, **(owned or {})}
-    record = {"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": "x/v1", "fieldsV1": fields} | entry
+    record = {"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": desired["apiVersion"], "fieldsV1": fields}
+    record |= entry
     live["metadata"]["managedFields"] = [record] if owned is not None else []
     live["metadata"] |= {"uid": "1", "resourceVersion": "2"}
     return live
@@ -57,6 +58,12 @@ DIFFERENT = [
     ({"env": [{"name": "a"}]}, {"env": []}),
     ({"ports": [{"port": 1, "protocol": "UDP"}]}, {"ports": [{"port": 1, "protocol": "TCP"}]}),
     ({"selector": {"app": "x"}}, {"selector": {"app": "x", "more": "y"}}),
+    ({"objectSelector": {"matchLabels": {"a": "b"}}}, {"objectSelector": {"matchLabels": {"a": "b", "c": "d"}}}),
+    (
+        {"matchConstraints": {"resourceRules": [{"a": "b"}]}},
+        {"matchConstraints": {"resourceRules": [{"a": "b"}], "excludeResourceRules": [{"a": "b"}]}},
+    ),
+    ({"paramRef": {"name": "x"}}, {"paramRef": {"name": "x", "namespace": "y"}}),
     ({"from": [{"namespaceSelector": {}}]}, {"from": [{}]}),
     ({"from": [{"podSelector": {"a": "b"}}]}, {"from": [{"podSelector": {"a": "b"}, "namespaceSelector": {}}]}),
     ({"rules": [{"verbs": ["get"]}]}, {"rules": [{"verbs": ["get"], "resources": ["secrets"]}]}),
@@ -133,6 +140,25 @@ def test_what_is_no_longer_on_record(desired: Any, live: Any, owned: Any) -> Non
     assert not compare.unchanged(wanted, live_of(wanted, live, {"f:spec": owned}))
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "field"),
+    [
+        ("v1", "ServiceAccount", "imagePullSecrets"),
+        ("discovery.k8s.io/v1", "EndpointSlice", "ports"),
+        *(("example.test/v1", "Widget", field) for field in ("env", "ports", "volumes", "listeners", "secrets")),
+    ],
+)
+def test_lists_that_only_the_record_knows(api_version: str, kind: str, field: str) -> None:
+    """Merged by key in a pod, replaced as a whole here: an element more is drift, unless the record has keys."""
+    ours, more = [{"name": "a", "port": 1}], [{"name": "b", "port": 2}, {"name": "a", "port": 1}]
+    wanted = stamped({field: ours}, kind, api_version)
+    assert compare.unchanged(wanted, live_of(wanted, owned={"f:spec": {f"f:{field}": {}}}))
+    # Whoever adds an element owns the whole list then.
+    assert not compare.unchanged(wanted, live_of(wanted, {field: more}, {"f:spec": {}}))
+    keyed: dict[str, Any] = {"f:spec": {f"f:{field}": {'k:{"name":"a"}': {".": {}, "f:name": {}, "f:port": {}}}}}
+    assert compare.unchanged(wanted, live_of(wanted, {field: more}, keyed))
+
+
 def test_another_input_is_a_change() -> None:
     before, after = stamped({"a": 1, "b": 2}), stamped({"a": 1})
     assert not compare.unchanged(after, live_of(before))
@@ -142,11 +168,11 @@ def test_another_input_is_a_change() -> None:
 
 
 def test_values_of_a_secret_are_not_in_its_hash_and_are_compared() -> None:
-    one, two = (stamped(None, "Secret", data={"a": value}) for value in ("MQ==", "Mg=="))
+    one, two = (stamped(None, "Secret", "v1", data={"a": value}) for value in ("MQ==", "Mg=="))
     assert compare.input_hash(one) == compare.input_hash(two)
     assert compare.unchanged(one, live_of(one))
     assert not compare.unchanged(two, live_of(one, owned={"f:data": {"f:a": {}}, "f:spec": {}}))
-    assert compare.input_hash(one) != compare.input_hash(stamped(None, "Secret", data={"b": "MQ=="}))
+    assert compare.input_hash(one) != compare.input_hash(stamped(None, "Secret", "v1", data={"b": "MQ=="}))
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,23 @@ def test_volumes_without_their_secret() -> None:
     assert resolver(claim, secret(jwt="x"), volumes="app=postgres", writes=True).get("made")
 
 
+def test_what_another_run_made_meanwhile_is_not_written_over() -> None:
+    cluster = FakeCluster(secret(jwt="x"))
+    found = resolver(cluster=cluster, writes=True)
+    found.get("jwt")
+    found.check_not_made_elsewhere()
+    value = found.get("made")
+    found.check_not_made_elsewhere()
+    cluster.objects[:] = [secret(jwt="x", made=value)]  # this run's own
+    found.check_not_made_elsewhere()
+    cluster.objects[:] = [secret(jwt="x", made="of-another-run")]
+    with pytest.raises(errors.EngineError, match=r"Another run has made made in Secret platform-credentials") as caught:
+        found.check_not_made_elsewhere()
+    assert "Run again" in caught.value.remedy
+    assert "of-another-run" not in str(caught.value)
+    assert value not in str(caught.value)
+
+
 def test_redaction() -> None:
     found = resolver(secret(jwt="live-value", made="abc"), given={"prefixed": "given-value"}, writes=True)
     for name in KEYS:

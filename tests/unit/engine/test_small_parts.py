@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.render import Renderer
 
 from .fakes import make
-from .imports import applyset, conflicts, diff, errors, kinds, manifests, prune, render, tier
+from .imports import applyset, conflicts, diff, errors, gates, kinds, manifests, prune, render, tier
 
 # --- conflicts --------------------------------------------------------------------------------------------------------
 
@@ -112,6 +112,21 @@ def test_parent_names_its_kinds_and_is_read_back() -> None:
     assert applyset.group_kinds(None) == set()
 
 
+def test_a_live_parent_may_name_more_and_not_less() -> None:
+    here = applyset.ApplySet("services", "multi-agent")
+    wanted, more = here.parent([("", "Secret")]), here.parent([("", "Secret"), ("batch", "Job")])
+    assert applyset.covers(wanted, wanted)
+    assert applyset.covers(more, wanted)
+    assert not applyset.covers(wanted, more)
+    assert not applyset.covers(None, wanted)
+    without_label, without_kinds, of_another_tool = (json.loads(json.dumps(wanted)) for _ in range(3))
+    del without_label["metadata"]["labels"]
+    del without_kinds["metadata"]["annotations"]
+    of_another_tool["metadata"]["annotations"][applyset.TOOLING] = "kubectl/v1"
+    for spoilt in (without_label, without_kinds, of_another_tool):
+        assert not applyset.covers(spoilt, wanted)
+
+
 # --- prune ------------------------------------------------------------------------------------------------------------
 
 
@@ -142,10 +157,42 @@ def test_data_stays_and_the_rest_goes_edges_first() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Delete"}}, ""),
+        ({"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}, "takes its claims along"),
+    ],
+)
+def test_a_teardown_leaves_every_claim(fields: dict[str, Any], reason: str) -> None:
+    stateful = STATEFUL | {"spec": STATEFUL["spec"] | fields}
+    assert prune.Policy(sets=True).keeps(stateful) == reason
+    assert prune.Policy().keeps(stateful) == (reason or "has volumes")
+    assert prune.Policy(frozenset({"StatefulSet/db"}), sets=True).keeps(stateful) == ""
+
+
+def test_a_teardown_keeps_a_stateful_set_that_asks_for_it() -> None:
+    stateful = STATEFUL | {"metadata": KEPT["metadata"]}
+    assert prune.Policy(sets=True).keeps(stateful) == f"is annotated {prune.KEEP}"
+
+
 def test_what_another_tier_declares_or_is_going_already_stays() -> None:
     moved, going = make("v1", "ConfigMap", "m"), make("v1", "ConfigMap", "g", metadata={"deletionTimestamp": "x"})
     plan = prune.plan(members(moved, going), set(), lambda: {manifests.identity(moved)}, prune.Policy())
     assert (plan.going, plan.kept) == ([], [])
+
+
+def test_a_passed_gate_that_stays_is_on_the_plan() -> None:
+    """The parent has to go on naming its kind, or it is never found again."""
+    gate = make(
+        "batch/v1",
+        "Job",
+        "web-migration-1",
+        metadata={"annotations": {gates.GATE: "web"}},
+        status={"conditions": [{"type": "Complete", "status": "True"}]},
+    )
+    plan = prune.plan(members(gate), {("apps", "Deployment", "ns", "web")}, set, prune.Policy())
+    assert (plan.going, plan.kept, plan.staying) == ([], [], [gate])
 
 
 def test_most_of_a_tier_does_not_go_by_accident() -> None:
