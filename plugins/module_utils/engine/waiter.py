@@ -63,6 +63,7 @@ class Waiter:
         self._live: dict[Identity, Object] = {}
         self._state: dict[Identity, Readiness] = {}
         self._stopped = False
+        self._broken: Exception | None = None
 
     def wait(self, objects: Iterable[Object]) -> None:
         """Return when every object of ``objects`` (as last seen) is ready.
@@ -90,6 +91,8 @@ class Waiter:
         while True:
             with self._change:
                 self._change.wait(timeout=0.5)
+                if self._broken:
+                    raise self._broken
                 pending = self._pending()
                 waiting = {describe(self._live[key]): state.message for key, state in pending.items()}
                 objects = {key: self._live[key] for key in pending}
@@ -166,6 +169,12 @@ class Waiter:
                 time.sleep(RESUME_SECONDS)
             except EngineError as error:
                 self._give_up(kind, namespace, error)
+                return
+            except Exception as error:
+                # Nobody follows these objects any more: the wait must not go on with what was seen last.
+                with self._change:
+                    self._broken = error
+                    self._change.notify_all()
                 return
 
     def _watch(self, kind: Kind, namespace: str | None, version: str) -> str:

@@ -106,6 +106,21 @@ def test_what_may_not_be_read_is_given_up_at_once() -> None:
         wait(cluster, timeout=60)
 
 
+@pytest.mark.parametrize("failure", [errors.ConnectionFailed("TLS failed"), KeyError("a bug")], ids=repr)
+def test_what_ends_a_watch_for_good_ends_the_wait(failure: Exception) -> None:
+    cluster = FakeCluster(deployment(0))
+
+    def fails() -> Iterator[tuple[str, dict[str, Any]]]:
+        raise failure
+        yield
+
+    cluster.streams = [fails]
+    started = time.monotonic()
+    with pytest.raises((errors.WaitFailed, KeyError), match=r"TLS failed|a bug"):
+        wait(cluster, timeout=60)
+    assert time.monotonic() - started < 60
+
+
 def test_a_failure_ends_the_wait_early() -> None:
     cluster = FakeCluster(deployment(0), deployment(0, "other"))
     failed = deployment(0)
