@@ -89,6 +89,13 @@ def test_retry_after_does_not_outlast_the_patience(monkeypatch: pytest.MonkeyPat
     assert now[0] == pytest.approx(60)
 
 
+def test_somebody_was_quicker_than_a_write_that_names_a_version() -> None:
+    api = client(answer(409, '{"message":"the object has been modified"}'))
+    with pytest.raises(errors.ApiError):
+        api.send("PUT", "/x", body={"metadata": {"name": "x", "resourceVersion": "1"}})
+    assert api.transport.sent == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [
