@@ -161,6 +161,16 @@ def test_a_job_is_made_anew(engine: Engine) -> None:
     assert engine.apply([job("two")]).writes == []
 
 
+def test_a_role_binding_is_made_anew(engine: Engine) -> None:
+    def binding(role: str) -> Object:
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role}
+        return make("rbac.authorization.k8s.io/v1", "RoleBinding", "b", roleRef=reference, subjects=[])
+
+    engine.apply([binding("one")])
+    assert engine.apply([binding("two")]).actions == {"RoleBinding b": "recreated"}
+    assert engine.apply([binding("two")]).writes == []
+
+
 # --- others in the cluster --------------------------------------------------------------------------------------------
 
 
@@ -175,18 +185,15 @@ def test_replicas_of_an_autoscaler_are_left_alone(cluster: Cluster, engine: Engi
     assert live["spec"]["replicas"] == 3
 
 
+def autoscaler_of_web() -> Object:
+    """A real one acts on it: where there are fewer pods than its least it needs no metrics."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 5}
+    return make("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec)
+
+
 def test_an_autoscaler_at_work_is_left_alone(cluster: Cluster, engine: Engine) -> None:
-    """A real one: where there are fewer pods than its least it needs no metrics to act."""
-    autoscaler = make(
-        "autoscaling/v2",
-        "HorizontalPodAutoscaler",
-        "web",
-        spec={
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "minReplicas": 3,
-            "maxReplicas": 5,
-        },
-    )
+    autoscaler = autoscaler_of_web()
     engine.apply([deployment(), autoscaler])
     within = ("--namespace", engine.namespace)
     cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
@@ -200,6 +207,20 @@ def test_an_autoscaler_at_work_is_left_alone(cluster: Cluster, engine: Engine) -
         with pytest.raises(FieldConflict, match=whose):
             engine.apply([deployment(replicas=1), autoscaler], check=check)
     assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+
+
+def test_replicas_that_leave_the_manifest_stay_as_the_autoscaler_has_set_them(cluster: Cluster, engine: Engine) -> None:
+    """The remedy that the conflict names: nothing falls back to the default of one pod."""
+    autoscaler, within = autoscaler_of_web(), ("--namespace", engine.namespace)
+    engine.apply([deployment(replicas=1)])
+    engine.apply([deployment(replicas=1), autoscaler])
+    cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
+    with pytest.raises(FieldConflict, match="Leave replicas out of the manifest"):
+        engine.apply([deployment(replicas=1), autoscaler])
+    answers = [outcome.after or {} for outcome in engine.apply([deployment(), autoscaler]).result.outcomes]
+    assert [after["spec"]["replicas"] for after in answers if after["kind"] == "Deployment"] == [3]
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+    assert engine.apply([deployment(), autoscaler]).writes == []
 
 
 @pytest.mark.parametrize("tool", ["edit", "replace", "apply", "patch"])
