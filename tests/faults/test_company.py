@@ -36,15 +36,18 @@ def test_kubectl_in_the_middle_of_a_run(cluster: Cluster, proxy: Proxy, through:
     run(through, place, 1)
     moment = 1 + int(part * len(proxy.log))
     cluster.kubectl(*within, "scale", "deployment/one", "--replicas=1")
+    ended = Event()
 
     def work() -> None:
         cluster.kubectl(*within, "scale", "deployment/one", "--replicas=2")
         edit = '{"data":{"version":"edited"}}'
         cluster.kubectl(*within, "patch", "configmap", "common", "--field-manager=kubectl-edit", "--patch", edit)
         cluster.kubectl(*within, "annotate", "--overwrite", "service", "one", "example.test/note=theirs")
+        ended.set()
 
     proxy.play(Schedule(meanwhile_at=moment), meanwhile=work)
     run(through, place, 0)
+    assert ended.wait(60)  # a run does not wait for a request that takes this long: it sends it again
     assert len(proxy.log) >= moment
     proxy.play(Schedule())
     run(through, place, 0)
@@ -66,12 +69,15 @@ def test_an_autoscaler_in_the_middle_of_a_run(
     run(through, place, 1)
     moment = 1 + int(part * len(proxy.log))
     cluster.kubectl(*scale, manager, '--patch={"spec":{"replicas":1}}')
+    ended = Event()
 
     def work() -> None:
         cluster.kubectl(*scale, manager, '--patch={"spec":{"replicas":3}}')
+        ended.set()
 
     proxy.play(Schedule(meanwhile_at=moment), meanwhile=work)
     run(through, place, 0)
+    assert ended.wait(60)
     assert len(proxy.log) >= moment
     check(cluster, place, 0)
     assert cluster.get("--namespace", place, "deployment", "one")["spec"]["replicas"] == 3
