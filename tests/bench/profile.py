@@ -29,11 +29,10 @@ WAITING = "waiting for the task's process"
 # libraries count for who calls them.
 RULES: tuple[tuple[str, str, str], ...] = (
     ("plugins/strategy/", "_wait_on_pending_results", WAITING),
-    ("engine/transport.py", "_ssl_context", "TLS context"),
+    ("engine/transport.py", "ssl_context", "TLS context"),
     ("engine/transport.py", "", "requests to the API server"),
     ("engine/cluster.py", "", "requests to the API server"),
     ("engine/config.py", "", "kubeconfig"),
-    ("engine/render.py", "_variables", "templates: finding what they name"),
     ("jinja2/environment.py", "compile", "templates: compiling"),
     ("jinja2/environment.py", "from_string", "Ansible's templating of variables"),
     ("engine/render.py", "", "templates: rendering"),
@@ -111,6 +110,7 @@ def _table(services: int, samples: list[dict[str, Any]]) -> str:
     work["starting and ending task processes"] = max(0.0, work.pop(WAITING, 0.0) - in_tasks)
     lines = [f"{services} services, no change: {total:.2f} s", "", "| work | seconds | share |", "|---|---:|---:|"]
     lines += [f"| {name} | {seconds:.2f} | {seconds / total:.0%} |" for name, seconds in work.most_common()]
+    lines.append(f"| all | {work.total():.2f} | {work.total() / total:.0%} |")
     lines += ["", "| task | seconds |", "|---|---:|"]
     lines += [f"| {name} | {seconds:.2f} |" for name, seconds in tasks.most_common()]
     return "\n".join(lines) + "\n"

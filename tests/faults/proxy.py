@@ -64,6 +64,9 @@ def answers(name: str, code: int, reason: str, message: str, phase: Phase = Phas
 
 RESET = Fault("reset")
 RESET_AFTER = Fault("reset", Phase.AFTER)
+# An orderly end (FIN) in place of an answer, as of a server that shuts down; the others end with a reset.
+CLOSED = Fault("closed without an answer")
+CLOSED_AFTER = Fault("closed without an answer", Phase.AFTER)
 CUT = Fault("answer cut in the middle", Phase.AFTER)
 REFUSE = Fault("connections refused", seconds=0.4)
 STALL = Fault("no answer in time", seconds=1.5)
@@ -96,6 +99,13 @@ QUOTA = answers(
     "to the latest version and try again",
     details={"name": "quota", "kind": "resourcequotas"},
 )
+NAMESPACE_UNKNOWN = answers(
+    "namespace just made",
+    404,
+    "NotFound",
+    'namespaces "new" not found',
+    details={"name": "new", "kind": "namespaces"},
+)
 GONE = answers("410 Gone", 410, "Expired", "too old resource version: 1 (2)")
 # Of a watch: the stream ends after a moment, properly, in the middle of a line, or with 410 as an event.
 WATCH_ENDS = Fault("watch ends", Phase.AFTER, seconds=0.2)
@@ -106,6 +116,8 @@ WATCH_GONE = Fault("watch says 410", Phase.AFTER, seconds=0.2)
 TRANSIENT = (
     RESET,
     RESET_AFTER,
+    CLOSED,
+    CLOSED_AFTER,
     CUT,
     REFUSE,
     STALL,
@@ -119,7 +131,7 @@ TRANSIENT = (
     UNAVAILABLE,
     GATEWAY_TIMEOUT,
 )
-OF_WRITES = (WEBHOOK, QUOTA)
+OF_WRITES = (WEBHOOK, QUOTA, NAMESPACE_UNKNOWN)
 OF_WATCHES = (WATCH_ENDS, WATCH_CUT, WATCH_GONE, GONE)
 
 
@@ -215,6 +227,8 @@ class Proxy:
         with self._lock:
             number = next(self._numbers)
             fault = self.schedule.requests.get(number)
+            if fault in OF_WRITES and method == "GET":
+                fault = None
             if "watch=true" in path:
                 fault = self.schedule.watches.get(next(self._watches))
             self.log.append((number, method, path, str(fault or "")))
@@ -317,7 +331,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(fault.seconds)
             return self._pass_on(body)
         time.sleep(fault.seconds)
-        return self._abort()
+        return self._end(fault)
 
     def _after(self, fault: Fault, status: int, headers: tuple[tuple[str, str], ...], answer: bytes) -> None:
         if fault.status:
@@ -328,7 +342,13 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
         else:
             time.sleep(fault.seconds)
-        return self._abort()
+        return self._end(fault)
+
+    def _end(self, fault: Fault) -> None:
+        if fault in (CLOSED, CLOSED_AFTER):
+            self.close_connection = True
+        else:
+            self._abort()
 
     def _abort(self) -> None:
         self.close_connection = True

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine import cluster as engine_cluster
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluster import Cluster as Client
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluster import connect
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import (
@@ -26,6 +27,7 @@ from tools.cluster.processes import processes_below
 
 from .proxy import (
     CUT,
+    GONE,
     OF_WRITES,
     REFUSE,
     RESET_AFTER,
@@ -81,6 +83,22 @@ def test_a_read_is_sent_again(proxy: Proxy, through: Path, namespace: str, fault
     items, version = _client(through).list(CONFIG_MAP, namespace)
     assert version.isdigit()
     assert [item["kind"] for item in items] == ["ConfigMap"] * len(items)
+
+
+def test_a_list_in_pages_is_whole(
+    cluster: Cluster, proxy: Proxy, through: Path, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snapshot behind the pages may go between two of them: the list begins again, and names nothing twice."""
+    monkeypatch.setattr(engine_cluster, "PAGE", 2)
+    names = [f"page-{number}" for number in range(5)]
+    objects = [make("v1", "ConfigMap", name, data={}) for name in names]
+    for obj in objects:
+        obj["metadata"]["labels"] = {"pages": "yes"}
+    cluster.kubectl("--namespace", namespace, "create", "--filename=-", objects=objects)
+    proxy.play(Schedule({3: GONE}))
+    items, _ = _client(through).list(CONFIG_MAP, namespace, labels="pages=yes")
+    assert [item["metadata"]["name"] for item in items] == names
+    assert len(proxy.log) == 6
 
 
 @pytest.mark.parametrize("fault", FINAL, ids=str)

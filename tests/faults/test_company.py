@@ -6,6 +6,7 @@ Nothing of theirs is lost, and the next run converges.
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,21 +36,51 @@ def test_kubectl_in_the_middle_of_a_run(cluster: Cluster, proxy: Proxy, through:
     run(through, place, 1)
     moment = 1 + int(part * len(proxy.log))
     cluster.kubectl(*within, "scale", "deployment/one", "--replicas=1")
+    ended = Event()
 
     def work() -> None:
         cluster.kubectl(*within, "scale", "deployment/one", "--replicas=2")
         edit = '{"data":{"version":"edited"}}'
         cluster.kubectl(*within, "patch", "configmap", "common", "--field-manager=kubectl-edit", "--patch", edit)
         cluster.kubectl(*within, "annotate", "--overwrite", "service", "one", "example.test/note=theirs")
+        ended.set()
 
     proxy.play(Schedule(meanwhile_at=moment), meanwhile=work)
     run(through, place, 0)
+    assert ended.wait(60)  # a run does not wait for a request that takes this long: it sends it again
     assert len(proxy.log) >= moment
     proxy.play(Schedule())
     run(through, place, 0)
     check(cluster, place, 0)
     assert cluster.get(*within, "deployment", "one")["spec"]["replicas"] == 2
     assert cluster.get(*within, "service", "one")["metadata"]["annotations"]["example.test/note"] == "theirs"
+    assert run(through, place, 0).writes == []
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_an_autoscaler_in_the_middle_of_a_run(
+    cluster: Cluster, proxy: Proxy, through: Path, place: str, part: float
+) -> None:
+    """It writes the subresource ``scale`` of a workload that is being written; its number stays."""
+    scale = ("--namespace", place, "patch", "deployment", "one", "--subresource=scale", "--type=merge")
+    manager = "--field-manager=kube-controller-manager"
+    run(through, place, 0)
+    proxy.play(Schedule())
+    run(through, place, 1)
+    moment = 1 + int(part * len(proxy.log))
+    cluster.kubectl(*scale, manager, '--patch={"spec":{"replicas":1}}')
+    ended = Event()
+
+    def work() -> None:
+        cluster.kubectl(*scale, manager, '--patch={"spec":{"replicas":3}}')
+        ended.set()
+
+    proxy.play(Schedule(meanwhile_at=moment), meanwhile=work)
+    run(through, place, 0)
+    assert ended.wait(60)
+    assert len(proxy.log) >= moment
+    check(cluster, place, 0)
+    assert cluster.get("--namespace", place, "deployment", "one")["spec"]["replicas"] == 3
     assert run(through, place, 0).writes == []
 
 
@@ -116,14 +147,7 @@ def test_a_run_that_is_told_to_stop(
     cluster: Cluster, proxy: Proxy, through: Path, place: str, monkeypatch: pytest.MonkeyPatch, part: float
 ) -> None:
     """At any of its requests: it says where it was, gives its Lease back, and the next run goes on from there."""
-    clients: list[Client] = []
-    connect = Engine.connect
-
-    def connected(engine: Engine) -> Client:
-        clients.append(connect(engine))
-        return clients[-1]
-
-    monkeypatch.setattr(Engine, "connect", connected)
+    clients = _clients(monkeypatch)
     run(through, place, 0)
     proxy.play(Schedule())
     run(through, place, 1)
@@ -136,6 +160,47 @@ def test_a_run_that_is_told_to_stop(
     run(through, place, 0)
     check(cluster, place, 0)
     assert run(through, place, 0).writes == []
+
+
+def test_a_run_that_loses_its_lease(
+    cluster: Cluster, proxy: Proxy, through: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run took it while this one slept: it stops, says who, and leaves the Lease to the other."""
+    clients = _clients(monkeypatch)
+    run(through, place, 0)
+    proxy.play(Schedule())
+    run(through, place, 1)
+    taken = next(number for number, method, path, _ in proxy.log if method == "POST" and "/leases" in path)
+    lease = ("--namespace", place, f"lease/{ApplySet(TIER, place).name}")
+
+    def take_over() -> None:
+        patch = json.dumps({"spec": {"holderIdentity": "somebody@elsewhere (process 7)"}})
+        cluster.kubectl("patch", *lease, "--type=merge", f"--patch={patch}")
+        deadline = time.monotonic() + 30
+        while not clients[-1].interruption.reason and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    proxy.play(Schedule(meanwhile_at=taken + 2), meanwhile=take_over)
+    with pytest.raises(EngineError, match=r"Stopped by the loss of its Lease.*worked on by somebody@elsewhere"):
+        run(through, place, 0)
+    assert cluster.get(*lease)["spec"]["holderIdentity"] == "somebody@elsewhere (process 7)"
+    proxy.play(Schedule())
+    run(through, place, 0)  # the other's is not renewed: it expires
+    check(cluster, place, 0)
+    assert run(through, place, 0).writes == []
+
+
+def _clients(monkeypatch: pytest.MonkeyPatch) -> list[Client]:
+    """The (growing) list of clients that runs make from now on."""
+    clients: list[Client] = []
+    connect = Engine.connect
+
+    def connected(engine: Engine) -> Client:
+        clients.append(connect(engine))
+        return clients[-1]
+
+    monkeypatch.setattr(Engine, "connect", connected)
+    return clients
 
 
 def _holds(cluster: Cluster, namespace: str, number: int) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from .config import Connection, resolve
 from .errors import ApiError, ConnectionFailed
@@ -64,7 +66,9 @@ class Cluster:
         """
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         send_headers = headers or (JSON if body is not None else None)
+        versioned = "resourceVersion" in (body or {}).get("metadata", {})
         waits: Iterator[float] | None = None
+        deadline = 0.0
         renewed = False
         while True:
             self.interruption.check()
@@ -72,6 +76,7 @@ class Cluster:
             retry_after = 0.0
             try:
                 response = self.transport.request(method, path, query, body=data, headers=send_headers)
+                self._check_redirect(response.status, response.headers.get("Location"))
                 if response.status < 400:
                     return response.status, _json(response.data)
                 error = _api_error(response.status, response.data, what)
@@ -79,21 +84,14 @@ class Cluster:
                     # A token may have expired since it was read: the next attempt asks for it anew, once.
                     renewed = True
                     continue
-                if not passes_by_itself(error, method):
+                if not passes_by_itself(error, method, versioned=versioned):
                     raise error
                 failure = error
                 retry_after = _seconds(response.headers.get("Retry-After"))
             except Untrusted as cause:
-                raise ConnectionFailed(
-                    f"{self.transport.server}: TLS failed: {cause}.",
-                    "Check the certificate authority (ca_cert, certificate-authority-data) and the server's name; "
-                    "validate_certs=false turns the check off.",
-                ) from cause
+                raise self._untrusted(cause) from cause
             except ValueError:
-                failure = ConnectionFailed(
-                    f"{self.transport.server} answers with something that is not JSON.",
-                    f"Is something else there than an API server, a sign-in page perhaps? ({self.connection.source})",
-                )
+                failure = self._no_api_server("answers with something that is not JSON")
             except Disconnected as cause:
                 failure = ConnectionFailed(
                     f"{self.transport.server} cannot be reached: {cause}."
@@ -101,12 +99,34 @@ class Cluster:
                     else f"{what}: {self.transport.server} cannot be reached: {cause}.",
                     f"Check that the cluster runs and that this address is right ({self.connection.source}).",
                 )
-            waits = waits or delays(self._patience)
+            if waits is None:
+                waits, deadline = delays(self._patience), time.monotonic() + self._patience
             delay = next(waits, None)
             # A run that was told to stop has no time for more than one attempt.
             if delay is None or self.interruption.reason:
                 raise failure
-            self.interruption.sleep(max(delay, min(retry_after, self._patience)))
+            self.interruption.sleep(max(delay, min(retry_after, deadline - time.monotonic())))
+
+    def _check_redirect(self, status: int, location: str | None) -> None:
+        """Raises ConnectionFailed for a 3xx: no API server sends one to what is asked here."""
+        if 300 <= status < 400:
+            # Without its query, which may hold what signs somebody in.
+            target = urlsplit(urljoin(f"{self.transport.server}/", location or ""))
+            where = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}" if location else "nowhere"
+            raise self._no_api_server(f"redirects to {where} (HTTP {status})")
+
+    def _no_api_server(self, does: str) -> ConnectionFailed:
+        return ConnectionFailed(
+            f"{self.transport.server} {does}.",
+            f"Is something else there than an API server, a sign-in page perhaps? ({self.connection.source})",
+        )
+
+    def _untrusted(self, cause: Untrusted) -> ConnectionFailed:
+        return ConnectionFailed(
+            f"{self.transport.server}: TLS failed: {cause}.",
+            "Check the certificate authority (ca_cert, certificate-authority-data) and the server's name; "
+            "validate_certs=false turns the check off.",
+        )
 
     def _discover(self, path: str, accept: str) -> Object:
         return self.send("GET", path, headers={"Accept": accept})[1]
@@ -252,8 +272,9 @@ class Cluster:
 
         Types: ADDED, MODIFIED, DELETED, BOOKMARK.
 
-        Ends quietly when the server closes the stream or the connection breaks: resume from the last resourceVersion
-        seen. Raises ApiError 410 where that is too old: list again.
+        Ends quietly when the server closes the stream, the connection breaks or a line is no event: resume from the
+        last resourceVersion seen. Raises ApiError 410 where that is too old: list again; ConnectionFailed where no API
+        server is there, or none that is trusted.
         """
         query: dict[str, Any] = {
             "watch": "true",
@@ -270,16 +291,18 @@ class Cluster:
                 "GET", kind.path(namespace), query, stream=True, read_seconds=max(5.0, seconds)
             )
             try:
+                self._check_redirect(response.status, response.headers.get("Location"))
                 if response.status >= 400:
                     raise _api_error(response.status, response.read(), f"watch {kind.plural}")
                 for line in self.transport.lines(response):
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        status = event["object"]
-                        raise ApiError(int(status.get("code") or 500), status, what=f"watch {kind.plural}")
-                    yield event["type"], event["object"]
+                    event, obj = _event(line)
+                    if event == "ERROR":
+                        raise ApiError(int(obj.get("code") or 500), obj, what=f"watch {kind.plural}")
+                    yield event, obj
             finally:
                 response.close()
+        except Untrusted as cause:
+            raise self._untrusted(cause) from cause
         except (Disconnected, ValueError):
             return
 
@@ -297,6 +320,14 @@ def _json(data: bytes) -> Object:
     if not isinstance(body, dict):
         raise ValueError
     return body
+
+
+def _event(line: bytes) -> tuple[str, Object]:
+    """Type and object of a line of a watch. Raises ValueError where it is no event."""
+    event = json.loads(line)
+    if not (isinstance(event, dict) and isinstance(event.get("type"), str) and isinstance(event.get("object"), dict)):
+        raise ValueError
+    return event["type"], event["object"]
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -5,7 +5,9 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .cluster import Cluster
@@ -63,16 +65,15 @@ def may_take(error: ApiError) -> bool:
 
 def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldConflict:
     """The failure with who owns which field since when, and the two ways out."""
-    since = {
-        str(entry.get("manager")): str(entry.get("time", ""))
-        for entry in ((live or {}).get("metadata") or {}).get("managedFields") or []
-    }
+    entries = ((live or {}).get("metadata") or {}).get("managedFields") or []
     lines = []
     for owner, fields in managers(error).items():
         if owner in REPLACED:
             continue
-        when = f" since {since[owner]}" if since.get(owner) else ""
-        lines.append(f"  {owner} owns{when}: {', '.join(fields)}")
+        times = {field: _since(entries, owner, field) for field in fields}
+        for when in sorted(set(times.values())):
+            owns = ", ".join(field for field in fields if times[field] == when)
+            lines.append(f"  {owner} owns{f' since {when}' if when else ''}: {owns}")
     return FieldConflict(
         "\n".join([f"{what}: another manager owns fields that the inventory declares.", *lines]),
         "Leave the field to it (take it out of the inventory), or take it over once with force_conflicts=true.",
@@ -82,6 +83,32 @@ def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldCon
 def declares_replicas(desired: dict[str, Any]) -> bool:
     """Whether ``desired`` says how many pods there are of what an autoscaler may scale."""
     return desired["kind"] in _SCALED and (desired.get("spec") or {}).get("replicas") is not None
+
+
+def _since(entries: Iterable[Mapping[str, Any]], manager: str, field: str) -> str:
+    """When ``manager`` last wrote with the entry that holds ``field``: it may have others, of the status say."""
+    holding = (e for e in entries if e.get("manager") == manager and field in _paths(e.get("fieldsV1") or {}))
+    return max((str(entry.get("time", "")) for entry in holding), default="")
+
+
+def _paths(fields: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """The paths of FieldsV1 as the server spells them in a conflict: ``.spec.ports[port=80].name``."""
+    found = {prefix}
+    for name, below in fields.items():
+        if name != ".":
+            found |= _paths(below, prefix + _element(name))
+    return found
+
+
+def _element(name: str) -> str:
+    """https://pkg.go.dev/sigs.k8s.io/structured-merge-diff/v6/fieldpath#PathElement"""
+    sort, _, value = name.partition(":")
+    if sort == "f":
+        return f".{value}"
+    if sort == "k":
+        keys = sorted(json.loads(value).items())
+        return f"[{','.join(f'{key}={json.dumps(of, ensure_ascii=False)}' for key, of in keys)}]"
+    return f"[={value}]" if sort == "v" else f"[{value}]"
 
 
 def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, Any], what: str) -> None:

@@ -43,6 +43,8 @@ _PATIENCE: Mapping[str, float] = {
     "FailedCreate": 20,
     "FailedMount": 30,
 }
+# States between which a failure goes to and fro: its time counts from the first of them.
+_SAME: Mapping[str, str] = {"ErrImagePull": "ImagePullBackOff"}
 # A pod that runs is borne this long at least until it is ready: others may have to come up first.
 NOT_READY_SECONDS = 120.0
 # Events are read once for all objects of a look.
@@ -65,6 +67,11 @@ class Finding:
     pod: Object | None = None
     container: str = ""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for findings that are one failure, looked at twice."""
+        return self.where, _SAME.get(self.reason, self.reason)
+
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}: {self.message}".rstrip(": ")
 
@@ -76,7 +83,7 @@ class Diagnosis:
     cluster: Cluster
     clock: Any = time.monotonic
     log_lines: int = LOG_LINES
-    # Object -> where and reason of a finding -> when it was first seen.
+    # Object -> key of a finding -> when it was first seen.
     _since: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
     # Namespace -> its warnings, and when they were read.
     _warnings: dict[str | None, tuple[float, list[Object]]] = field(default_factory=dict)
@@ -107,7 +114,7 @@ class Diagnosis:
         lasting = []
         self._forget(obj, findings)
         for finding in findings:
-            first = self._since[describe(obj)].setdefault((finding.where, finding.reason), now)
+            first = self._since[describe(obj)].setdefault(finding.key, now)
             patience = _patience(finding)
             if patience is not None and now - first >= patience:
                 lasting.append(finding)
@@ -115,7 +122,7 @@ class Diagnosis:
 
     def _forget(self, obj: Object, findings: Iterable[Finding]) -> None:
         """What has passed is borne anew, should it come back."""
-        still = {(finding.where, finding.reason) for finding in findings}
+        still = {finding.key for finding in findings}
         known = self._since.get(describe(obj), {})
         self._since[describe(obj)] = {key: since for key, since in known.items() if key in still}
 

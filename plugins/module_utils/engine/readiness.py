@@ -96,12 +96,15 @@ def _deployment(obj: Object, status: Object) -> Readiness:
     if failure.get("status") == "True":
         # Quota, admission and the like: the controller tries again, so it may pass.
         return _waiting(_say(failure, "its pods cannot be created"))
-    wanted = obj.get("spec", {}).get("replicas", 1)
+    spec = obj.get("spec", {})
+    wanted = spec.get("replicas", 1)
     total, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
+    # Nothing of a new version comes before somebody resumes it.
+    paused = "its rollout is paused (kubectl rollout resume): " if spec.get("paused") else ""
     if updated < wanted:
-        return _waiting(f"{updated} of {wanted} pods are of the new version")
+        return _waiting(f"{paused}{updated} of {wanted} pods are of the new version")
     if total > updated:
-        return _waiting(f"{total - updated} pods of the old version are still there")
+        return _waiting(f"{paused}{total - updated} pods of the old version are still there")
     available = status.get("availableReplicas", 0)
     if available < wanted:
         return _waiting(f"{available} of {wanted} pods are available")
@@ -150,13 +153,15 @@ def _replica_set(obj: Object, status: Object) -> Readiness:
     return CURRENT if available >= wanted else _waiting(f"{available} of {wanted} pods are available")
 
 
-def _job(_obj: Object, status: Object) -> Readiness:
-    """Complete, not merely started (kstatus takes a started Job for current): what follows relies on its work."""
+def _job(obj: Object, status: Object) -> Readiness:
+    """Complete, not merely started or suspended (kstatus takes both for current): what follows relies on its work."""
     failed = _condition(status, "Failed")
     if failed.get("status") == "True":
         return _failed(_say(failed, "has failed"))
     if _condition(status, "Complete").get("status") == "True":
         return CURRENT
+    if (obj.get("spec") or {}).get("suspend"):
+        return _waiting("is suspended")
     return _waiting(f"{status.get('active', 0)} pods run, {status.get('failed', 0)} have failed")
 
 

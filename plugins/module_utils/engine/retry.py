@@ -21,21 +21,26 @@ TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _SCHEMA = "failed to create typed patch object"
 
 
-def passes_by_itself(error: ApiError, method: str) -> bool:
+def passes_by_itself(error: ApiError, method: str, *, versioned: bool = False) -> bool:
     """Whether the same request may succeed later, though nobody changes anything.
 
     409: a quota's usage moved under parallel creates, or the object changed while the server merged; but a field
-    conflict stays. 500 includes webhooks that cannot be reached yet and a change of the etcd leader.
+    conflict stays, and so does the change of an object whose resourceVersion the request names (``versioned``).
+    500 includes webhooks that cannot be reached yet and a change of the etcd leader.
     """
     if error.status == 500 and _SCHEMA in error.server_message:
         return False
     if error.status in TRANSIENT:
         return True
     if error.status == 409:
-        return not any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes) and (
-            "please apply your changes to the latest version" in error.server_message
-            or "the object has been modified" in error.server_message
-            or error.details.get("kind") == "resourcequotas"
+        if any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes):
+            return False
+        return error.details.get("kind") == "resourcequotas" or (
+            not versioned
+            and (
+                "please apply your changes to the latest version" in error.server_message
+                or "the object has been modified" in error.server_message
+            )
         )
     # A write into a namespace made a moment ago: it may not have reached the admission cache of every server.
     return method != "GET" and error.status == 404 and error.details.get("kind") == "namespaces"

@@ -11,10 +11,11 @@ from .applyset import ApplySet
 from .cluster import Cluster
 from .diagnosis import LOG_LINES, Diagnosis
 from .errors import ApiError, EngineError, WaitFailed
+from .gates import workload_of
 from .interruption import Interrupted
 from .kinds import BUILT_IN, Kind
 from .manifests import Identity, describe, identity
-from .readiness import AWAITED, Readiness, State, readiness
+from .readiness import AWAITED, CURRENT, Readiness, State, readiness
 
 Object = dict[str, Any]
 
@@ -32,6 +33,11 @@ _DELETED = Readiness(State.FAILED, "was deleted by somebody else while it was aw
 def awaited(obj: Object) -> bool:
     """Whether readiness of this kind takes time: workloads and the like, and every custom resource."""
     return obj["kind"] in AWAITED or (obj["apiVersion"], obj["kind"]) not in BUILT_IN
+
+
+def _left_alone(obj: Object) -> bool:
+    """Whether ``obj`` is a Job that somebody suspended on purpose. A gate is never: what follows relies on its work."""
+    return bool(obj["kind"] == "Job" and obj["spec"].get("suspend")) and not workload_of(obj)
 
 
 def _some(objects: list[Object], look: int) -> list[Object]:
@@ -63,6 +69,7 @@ class Waiter:
         self._live: dict[Identity, Object] = {}
         self._state: dict[Identity, Readiness] = {}
         self._stopped = False
+        self._broken: Exception | None = None
 
     def wait(self, objects: Iterable[Object]) -> None:
         """Return when every object of ``objects`` (as last seen) is ready.
@@ -90,6 +97,8 @@ class Waiter:
         while True:
             with self._change:
                 self._change.wait(timeout=0.5)
+                if self._broken:
+                    raise self._broken
                 pending = self._pending()
                 waiting = {describe(self._live[key]): state.message for key, state in pending.items()}
                 objects = {key: self._live[key] for key in pending}
@@ -132,7 +141,8 @@ class Waiter:
     def _see(self, obj: Object) -> None:
         key = identity(obj)
         self._live[key] = obj
-        self._state[key] = readiness(obj)
+        state = readiness(obj)
+        self._state[key] = CURRENT if state.state is State.IN_PROGRESS and _left_alone(obj) else state
 
     def _pending(self) -> dict[Identity, Readiness]:
         return {key: state for key, state in self._state.items() if not state.ready}
@@ -166,6 +176,12 @@ class Waiter:
                 time.sleep(RESUME_SECONDS)
             except EngineError as error:
                 self._give_up(kind, namespace, error)
+                return
+            except Exception as error:
+                # Nobody follows these objects any more: the wait must not go on with what was seen last.
+                with self._change:
+                    self._broken = error
+                    self._change.notify_all()
                 return
 
     def _watch(self, kind: Kind, namespace: str | None, version: str) -> str:

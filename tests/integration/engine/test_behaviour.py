@@ -249,6 +249,20 @@ def test_an_autoscaler_at_work_is_left_alone_on_adoption(cluster: Cluster, engin
     assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
 
 
+def test_replicas_that_leave_the_manifest_stay_as_the_autoscaler_has_set_them(cluster: Cluster, engine: Engine) -> None:
+    """The remedy that the conflict names: nothing falls back to the default of one pod."""
+    autoscaler, within = at_least_three(), ("--namespace", engine.namespace)
+    engine.apply([deployment(replicas=1)])
+    engine.apply([deployment(replicas=1), autoscaler])
+    cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
+    with pytest.raises(FieldConflict, match="Leave replicas out of the manifest"):
+        engine.apply([deployment(replicas=1), autoscaler])
+    answers = [outcome.after or {} for outcome in engine.apply([deployment(), autoscaler]).result.outcomes]
+    assert [after["spec"]["replicas"] for after in answers if after["kind"] == "Deployment"] == [3]
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 3
+    assert engine.apply([deployment(), autoscaler]).writes == []
+
+
 @pytest.mark.parametrize("tool", ["edit", "replace", "apply", "patch"])
 def test_what_kubectl_changed_is_taken_back(cluster: Cluster, engine: Engine, tool: str) -> None:
     wanted = [make("v1", "ConfigMap", "c", data={"a": "ours"})]

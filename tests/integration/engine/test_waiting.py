@@ -152,6 +152,25 @@ def test_a_secret_that_a_volume_names(cluster: Cluster, engine: Engine) -> None:
     assert 'FailedMount: MountVolume.SetUp failed for volume "credentials" : secret "web-credentials" not found' in text
 
 
+def test_what_somebody_deletes(cluster: Cluster, engine: Engine) -> None:
+    def delete(_pod: str) -> None:
+        cluster.kubectl("--namespace", engine.namespace, "delete", "deployment", "web", "--wait=false")
+
+    thread = meanwhile(cluster, engine, delete)
+    text = failure(engine, workload("Deployment", "broken-ready"))
+    thread.join()
+    assert "Deployment web: was deleted by somebody else while it was awaited" in text
+
+
+def test_a_suspended_job_is_not_awaited(engine: Engine) -> None:
+    engine.apply([workload("Job", suspend=True)], wait_seconds=WAIT_SECONDS)
+
+
+def test_a_paused_deployment_says_so(engine: Engine) -> None:
+    text = failure(engine, workload("Deployment", paused=True), seconds=3)
+    assert "Deployment web: its rollout is paused (kubectl rollout resume): 0 of 1 pods are of the new version" in text
+
+
 def test_the_new_version_is_awaited_though_the_last_one_is_broken(engine: Engine) -> None:
     """No pod of it goes before one of the new version is available: mending is what the run is for."""
     gently: dict[str, Any] = {"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}, "replicas": 2}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import sys
 from pathlib import Path
 from typing import Any
 
+import ansible
+import jinja2
 import pytest
 import yaml
 
-from tests.bench import inventory, manifests, measure, report
+from tests.bench import inventory, manifests, measure, profile, report
 from tests.bench.delay import DelayingProxy
 from tests.bench.goals import GOALS, Goal
 from tests.bench.manifests import Rendered
@@ -153,3 +156,28 @@ def test_proxy_adds_a_round_trip_and_keeps_order() -> None:
     assert not wrong
     assert first >= 0.2  # the handshake's round trip, and the request's own
     assert 0.1 <= second < first
+
+
+def test_every_rule_of_the_profile_names_code_that_exists() -> None:
+    folders = [inventory.ROOT / "plugins", *(Path(module.__path__[0]) for module in (ansible, jinja2, multiprocessing))]
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    for part, function, what in profile.RULES:
+        texts = (file.read_text() for file in files if part in str(file))
+        assert any(f"def {function}" in text for text in texts), (part, function, what)
+
+
+def test_profile_counts_all_processes_and_adds_up() -> None:
+    def sample(process: int, seconds: float, file: str, function: str = "f") -> dict[str, Any]:
+        return {"process": process, "seconds": seconds, "task": "", "stacks": [[[file, function]]]}
+
+    waiting = sample(1, 1.0, "ansible/plugins/strategy/__init__.py", "_wait_on_pending_results")
+    requests, tls = (sample(2, 0.4, "engine/transport.py", name) for name in ("request", "ssl_context"))
+    table = profile._table(8, [sample(1, 3.0, "ansible/vars/manager.py"), waiting, requests, tls])
+    assert table.startswith("8 services, no change: 4.00 s\n")
+    for row in (
+        "| TLS context | 0.40 | 10% |",
+        "| requests to the API server | 0.40 | 10% |",
+        "| starting and ending task processes | 0.20 | 5% |",
+        "| all | 4.00 | 100% |",
+    ):
+        assert row in table

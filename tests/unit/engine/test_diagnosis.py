@@ -77,6 +77,17 @@ def test_what_cures_itself_is_forgotten() -> None:
     assert look.fatal([deployment()]) == []  # a new spell, borne anew
 
 
+def test_an_image_that_cannot_be_pulled_goes_to_and_fro() -> None:
+    clock, cluster = Clock(), FakeCluster()
+    look = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]
+    for number in range(10):
+        cluster.objects = [pod(**waiting(("ErrImagePull", "ImagePullBackOff")[number % 2]))]
+        assert look.fatal([deployment()]) == []
+        clock.now += 3
+    ((_, finding),) = look.fatal([deployment()])
+    assert finding.reason == "ImagePullBackOff"
+
+
 @pytest.mark.parametrize(
     "status",
     [

@@ -43,6 +43,12 @@ def test_what_passes_by_itself(failure: errors.ApiError, method: str, again: boo
     assert retry.passes_by_itself(failure, method) is again
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_request_that_names_a_version_is_not_sent_again_once_that_is_gone(method: str) -> None:
+    assert not retry.passes_by_itself(error(409, MODIFIED), method, versioned=True)
+    assert retry.passes_by_itself(error(409, MODIFIED, kind="resourcequotas"), method, versioned=True)
+
+
 def test_delays_grow_with_jitter_until_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])

@@ -40,11 +40,40 @@ def test_whose_fields_may_be_taken(owners: tuple[str, ...], may: bool) -> None:
 
 
 def test_a_conflict_says_who_what_and_since_when() -> None:
-    live = {"metadata": {"managedFields": [{"manager": "operator", "time": "2026-01-02T03:04:05Z"}]}}
+    entry = {"manager": "operator", "time": "2026-01-02T03:04:05Z", "fieldsV1": {"f:data": {"f:0": {}, "f:2": {}}}}
+    live = {"metadata": {"managedFields": [entry]}}
     error = conflicts.explain(conflict("operator", "kubectl-edit", "operator"), "ConfigMap c", live)
     assert "operator owns since 2026-01-02T03:04:05Z: .data.0, .data.2" in error.message
     assert "kubectl-edit" not in error.message
     assert "force_conflicts" in error.remedy
+
+
+def test_since_when_is_of_the_entry_that_holds_the_field() -> None:
+    def entry(time: str, fields: dict[str, Any], **more: str) -> dict[str, Any]:
+        return {"manager": "operator", "time": time, "fieldsV1": fields, **more}
+
+    ports: dict[str, Any] = {'k:{"port":80,"protocol":"TCP"}': {".": {}, "f:name": {}}}
+    entries = [
+        entry("2026-01-01", {"f:spec": {".": {}, "f:ports": ports, "f:finalizers": {'v:"x"': {}}}}, operation="Apply"),
+        entry("2026-01-02", {"f:spec": {"f:a.b": {}}}, operation="Update"),
+        entry("2026-01-03", {"f:status": {"f:ready": {}}}, operation="Update", subresource="status"),
+    ]
+    fields = [
+        '.spec.ports[port=80,protocol="TCP"].name',
+        '.spec.finalizers[="x"]',
+        ".spec.a.b",
+        ".status.ready",
+        ".spec.unknown",
+    ]
+    causes = [{"reason": "FieldManagerConflict", "message": 'conflict with "operator"', "field": f} for f in fields]
+    error = errors.ApiError(409, {"message": "x", "details": {"causes": causes}})
+    said = conflicts.explain(error, "Widget w", {"metadata": {"managedFields": entries}}).message.splitlines()[1:]
+    assert said == [
+        "  operator owns: .spec.unknown",
+        f"  operator owns since 2026-01-01: {fields[0]}, {fields[1]}",
+        "  operator owns since 2026-01-02: .spec.a.b",
+        "  operator owns since 2026-01-03: .status.ready",
+    ]
 
 
 # --- diff -------------------------------------------------------------------------------------------------------------

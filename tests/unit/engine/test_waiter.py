@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from .fakes import FakeCluster, make, status_error
-from .imports import applyset, errors, waiter
+from .imports import applyset, errors, gates, waiter
 
 
 def deployment(available: int = 0, name: str = "web", **metadata: Any) -> dict[str, Any]:
@@ -104,6 +105,46 @@ def test_what_may_not_be_read_is_given_up_at_once() -> None:
     cluster.failing = status_error(403, "may not list deployments")
     with pytest.raises(errors.WaitFailed, match="may not list deployments"):
         wait(cluster, timeout=60)
+
+
+@pytest.mark.parametrize("failure", [errors.ConnectionFailed("TLS failed"), KeyError("a bug")], ids=repr)
+def test_what_ends_a_watch_for_good_ends_the_wait(failure: Exception) -> None:
+    cluster = FakeCluster(deployment(0))
+
+    def fails() -> Iterator[tuple[str, dict[str, Any]]]:
+        raise failure
+        yield
+
+    cluster.streams = [fails]
+    started = time.monotonic()
+    with pytest.raises((errors.WaitFailed, KeyError), match=r"TLS failed|a bug"):
+        wait(cluster, timeout=60)
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize(
+    ("annotations", "status", "awaited"),
+    [
+        ({}, {}, False),
+        ({}, {"conditions": [{"type": "Failed", "status": "True", "message": "too often"}]}, True),
+        ({gates.GATE: "web"}, {}, True),
+    ],
+)
+def test_a_suspended_job_is_not_awaited_but_for_a_gate(
+    annotations: dict[str, str], status: dict[str, Any], awaited: bool
+) -> None:
+    job = make("batch/v1", "Job", "later", metadata={"annotations": annotations}, spec={"suspend": True}, status=status)
+    cluster = FakeCluster(job)
+    ends = pytest.raises(errors.WaitFailed, match=r"Job later: (too often|is suspended)") if awaited else nullcontext()
+    with ends:
+        wait(cluster, timeout=0.3)
+
+
+def test_a_job_that_is_suspended_meanwhile_ends_its_wait() -> None:
+    job = make("batch/v1", "Job", "later", spec={})
+    cluster = FakeCluster(job)
+    cluster.streams = [lambda: iter([("MODIFIED", {**job, "spec": {"suspend": True}})])]
+    wait(cluster)
 
 
 def test_a_failure_ends_the_wait_early() -> None:
