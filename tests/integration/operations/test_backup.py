@@ -88,10 +88,14 @@ def test_a_restore_hears_a_signal(platform: Platform) -> None:
         body = {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"nodeSelector": labels}}}}}}
         platform.kubectl("patch", "cronjob", "restore", "--type=merge", f"--patch={json.dumps(body)}")
 
+    def inspecting() -> set[str]:
+        return {name for name in platform.kubectl("get", "pods", "--output=name").split() if "restore-inspect-" in name}
+
+    before = inspecting()
     choose_nodes({"nowhere": "true"})
     with platform.started("restore", restore_from="latest", restore_name=platform.namespace, **ENABLED) as process:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while "restore-inspect-" not in platform.kubectl("get", "pods", "--output=name"):
+        while not inspecting() - before:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)
