@@ -1,6 +1,7 @@
 """Starts the lab's stand-in for Qdrant with what the platform's configuration files say.
 
-Adds to its REST calls what restores need, uploaded snapshots and aliases, as https://api.qdrant.tech describes them.
+Adds to its REST calls what the platform needs, deleted points, uploaded snapshots and aliases, as
+https://api.qdrant.tech describes them.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ Stub: Any = qdrant.Handler
 
 
 class Handler(Stub):
-    """The stand-in's handler, and three calls more."""
+    """The stand-in's handler, and four calls more."""
 
     def route(self) -> None:
         path = self.path.split("?")[0]
@@ -44,8 +45,11 @@ class Handler(Stub):
             self.headers.replace_header("api-key", qdrant.KEY)
         allowed = not qdrant.KEY or self.headers.get("api-key") == qdrant.KEY
         upload = re.fullmatch(r"/collections/([A-Za-z0-9_-]+)/snapshots/upload", path)
+        removal = re.fullmatch(r"/collections/([A-Za-z0-9_-]+)/points/delete", path)
         if allowed and upload and self.command == "POST":
             self._upload(upload[1])
+        elif allowed and removal and self.command == "POST":
+            self._delete(removal[1], self.body()["points"])
         elif allowed and path == "/aliases":
             self.ok({"aliases": self._aliases()})
         elif allowed and path == "/collections/aliases" and self.command == "POST":
@@ -77,6 +81,13 @@ class Handler(Stub):
             qdrant.COLLECTIONS[name] = collection
             qdrant.save(name)
         self.ok(True)
+
+    def _delete(self, name: str, points: list[str | int]) -> None:
+        with qdrant.LOCK:
+            for point in points:
+                qdrant.COLLECTIONS[name]["points"].pop(str(point), None)
+            qdrant.save(name)
+        self.ok({"status": "completed"})
 
     def _aliases(self) -> list[dict[str, str]]:
         return json.loads(ALIASES.read_text()) if ALIASES.is_file() else []

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,8 @@ class Pod:
 
     def backup(self, **more: str) -> str:
         """A whole backup; its name."""
+        if self.pods:
+            time.sleep(1.1)  # names are seconds, and backups here as quick as none in a cluster
         self.pods += 1
         more["POD_NAME"] = f"backup-{self.pods}"
         dumped = self.script("dump.sh.j2", **more)
