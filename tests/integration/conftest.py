@@ -3,9 +3,12 @@
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,37 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_SECONDS = 120
+PATIENCE_SECONDS = 300  # for a playbook
+
+
+@contextmanager
+def started(command: list[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A program of this checkout that goes on, with more environment variables; it does not outlive the block."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | variables, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[str], expect: int = 0) -> tuple[str, str]:
+    """Both streams of a program that ends by itself, and as expected."""
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == expect, out + err
+    return out, err
+
+
+def interrupted(process: subprocess.Popen[str], when: Callable[[], object]) -> str:
+    """What a playbook says that is told to stop, by SIGINT, as soon as ``when`` holds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while process.poll() is None and not when():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    return ended(process, 99)[1]
 
 
 @dataclass(frozen=True)

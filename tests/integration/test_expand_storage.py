@@ -1,16 +1,12 @@
 """A store's volumes grow by the playbook, and never on the way of the site."""
 
 import json
-import os
-import signal
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.integration.conftest import ROOT, Cluster
+from tests.integration.conftest import Cluster, ended, interrupted, started
 
 pytestmark = pytest.mark.cluster
 
@@ -20,32 +16,18 @@ SMALL, LARGE = (
 )
 
 
-PATIENCE_SECONDS = 300
-
-
-@contextmanager
-def started(cluster: Cluster, *arguments: str, namespace: str = "grow") -> Iterator[subprocess.Popen[str]]:
+def playing(
+    cluster: Cluster, *arguments: str, namespace: str = "grow"
+) -> AbstractContextManager[subprocess.Popen[str]]:
     # The API server takes the larger request; the simulated provisioner reports no new capacity to wait for.
     variables = f"platform_namespace={namespace} platform_wait=false"
-    with subprocess.Popen(
-        ["ansible-playbook", "-i", "inventories/local", "-e", variables, *arguments],
-        cwd=ROOT,
-        env=os.environ | {"K8S_AUTH_KUBECONFIG": str(cluster.kubeconfig)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    command = ["ansible-playbook", "-i", "inventories/local", "-e", variables, *arguments]
+    return started(command, K8S_AUTH_KUBECONFIG=str(cluster.kubeconfig))
 
 
 def play(cluster: Cluster, *arguments: str, expect: int = 0, namespace: str = "grow") -> str:
-    with started(cluster, *arguments, namespace=namespace) as process:
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == expect, out + err
-    return out
+    with playing(cluster, *arguments, namespace=namespace) as process:
+        return ended(process, expect)[0]
 
 
 def test_claims_grow_and_the_set_is_made_anew_around_its_pods(cluster: Cluster) -> None:
@@ -84,14 +66,8 @@ def test_growth_that_is_told_to_stop_says_so_and_is_ended_by_the_next_run(cluste
 
     tags = ("--tags", "always,namespace,datastores")
     waiting = ("-e", "platform_wait=true")
-    with started(cluster, "playbooks/expand_storage.yml", *tags, LARGE, *waiting, namespace="stopped") as process:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while requested() != "20Gi" and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 99, out + err
+    with playing(cluster, "playbooks/expand_storage.yml", *tags, LARGE, *waiting, namespace="stopped") as process:
+        err = interrupted(process, lambda: requested() == "20Gi")
     assert "Stopped by SIGINT" in err
     assert "run again, it goes on from here" in err
     play(cluster, "playbooks/expand_storage.yml", *tags, LARGE, namespace="stopped")

@@ -116,6 +116,11 @@ class Platform:
             pytest.fail(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
+    def sql(self, statement: str, namespace: str = NAMESPACE, check: bool = True) -> str:
+        """What the database answers its superuser."""
+        command = ("psql", "-U", "postgres", "-d", "multi_agent", "-tAc", statement)
+        return self.kubectl("exec", "postgres-0", "--", *command, check=check, namespace=namespace).strip()
+
     def get(self, *arguments: str, namespace: str = NAMESPACE) -> Any:
         """What `kubectl get` answers, as data."""
         return json.loads(self.kubectl("get", *arguments, "--output=json", namespace=namespace))

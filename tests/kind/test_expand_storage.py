@@ -71,16 +71,11 @@ def classes(platform: Platform) -> Iterator[None]:
     allow(None)
 
 
-def sql(platform: Platform, statement: str) -> str:
-    command = ("psql", "-U", "postgres", "-d", "multi_agent", "-tAc", statement)
-    return platform.kubectl("exec", "postgres-0", "--", *command, namespace=PLACE).strip()
-
-
 @pytest.mark.usefixtures("classes")
 def test_rows_stay_where_claims_grow(platform: Platform) -> None:
     try:
         platform.play("site.yml", TIERS, **variables("1Gi"))
-        sql(platform, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
+        platform.sql("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number", PLACE)
         refused = platform.play("site.yml", TIERS, fails=True, **variables(LARGE)).output
         assert "expand_storage" in refused
         pod = platform.get("pod", "postgres-0", namespace=PLACE)["metadata"]["uid"]
@@ -92,7 +87,7 @@ def test_rows_stay_where_claims_grow(platform: Platform) -> None:
         assert platform.get("pod", "postgres-0", namespace=PLACE)["metadata"]["uid"] == pod
         platform.kubectl("delete", "pod", "postgres-0", "--now", namespace=PLACE)
         platform.kubectl("rollout", "status", "statefulset/postgres", "--timeout=180s", namespace=PLACE)
-        assert sql(platform, "SELECT count(*), sum(number) FROM kept") == "1000|500500"
+        assert platform.sql("SELECT count(*), sum(number) FROM kept", PLACE) == "1000|500500"
         assert platform.play("site.yml", TIERS, **variables(LARGE)).recap["changed"] == 0
     finally:
         platform.kubectl("delete", "namespace", PLACE, "--timeout=180s", "--ignore-not-found")

@@ -26,10 +26,7 @@ def jobs(platform: Platform) -> dict[str, str]:
 
 
 def rows(platform: Platform) -> str:
-    query = "SELECT count(*) FROM orchestration.schema_versions"
-    return platform.kubectl(
-        "exec", "postgres-0", "--", "psql", "-U", "postgres", "-d", "multi_agent", "-tAc", query, check=False
-    ).strip()
+    return platform.sql("SELECT count(*) FROM orchestration.schema_versions", check=False)
 
 
 def release(platform: Platform) -> str:

@@ -160,8 +160,7 @@ class Credentials:
         """Refuse to write over what another run has made since this one looked. To be asked with the Lease held."""
         if not self._made or self.cluster is None:
             return
-        live = self.cluster.find(SECRET, self.namespace, self.source.secret)
-        there = secret_values(live) if live else {}
+        there = secret_values(self.cluster.find(SECRET, self.namespace, self.source.secret))
         other = sorted(name for name, value in self._made.items() if (there.get(name) or value) != value)
         if other:
             raise EngineError(

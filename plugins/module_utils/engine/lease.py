@@ -46,7 +46,10 @@ def _now() -> str:
 
 
 class TierLease:
-    """The Lease of one tier. ``wait``: seconds to wait for another run; 0 stops at once with who it is."""
+    """The Lease of one tier. ``wait``: seconds to wait for another run; 0 stops at once with who it is.
+
+    ``taken`` is called with the Lease held, before anything is written under it; may raise to stop the run.
+    """
 
     def __init__(
         self,
@@ -55,12 +58,14 @@ class TierLease:
         wait: float,
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        taken: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._applyset = applyset
         self._wait = wait
         self._say = say
         self._clock = clock
+        self._taken = taken
         self._holder = holder()
         self._held: Object | None = None
         self._tried = False
@@ -68,8 +73,12 @@ class TierLease:
         self._renewer: threading.Thread | None = None
 
     def acquire_once(self) -> bool:
-        """As ``acquire``; does nothing where it is held already."""
-        return False if self._held else self.acquire()
+        """As ``acquire``, then calls ``taken``; does nothing where it is held already."""
+        if self._held:
+            return False
+        waited = self.acquire()
+        self._taken()
+        return waited
 
     def acquire(self) -> bool:
         """Take the Lease, waiting for another run where there is one; whether it had to wait.

@@ -174,13 +174,8 @@ def apply_tier(
     pod. ``locked`` is called with the Lease held, before anything is written under it; may raise to stop the run.
     Raises EngineError; what was applied by then stays, and the next run goes on from there.
     """
-    lease = TierLease(cluster, applyset, options.lock_seconds, listener.say)
-
-    def lock() -> bool:
-        waited = lease.acquire_once()
-        locked()
-        return waited
-
+    lease = TierLease(cluster, applyset, options.lock_seconds, listener.say, taken=locked)
+    lock = lease.acquire_once
     plan = pruning.Plan()
     declared = {identity(obj) for obj in loaded.objects}
 

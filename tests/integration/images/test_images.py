@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ..conftest import ROOT
+from ..conftest import ended, started
 from .registry import Registry, registry
 
 
@@ -60,25 +59,10 @@ class Project:
             "images_map": str(self.root / "images.yml"),
             **more,
         }
-        done = subprocess.run(
-            [
-                "ansible-playbook",
-                f"playbooks/{playbook}.yml",
-                "-i",
-                "inventories/local",
-                "-e",
-                json.dumps(variables),
-                *arguments,
-            ],
-            cwd=ROOT,
-            env=os.environ | {"ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen"} | (env or {}),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == expect, output
+        command = ["ansible-playbook", f"playbooks/{playbook}.yml", "-i", "inventories/local"]
+        environment = {"ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen"} | (env or {})
+        with started([*command, "-e", json.dumps(variables), *arguments], **environment) as process:
+            output = "".join(ended(process, expect))
         assert "Traceback" not in output
         return output
 

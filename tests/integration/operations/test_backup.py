@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..conftest import Cluster
-from .test_verbs import PATIENCE_SECONDS, Platform
+from ..conftest import Cluster, interrupted
+from .test_verbs import Platform
 
 KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 ENABLED: dict[str, Any] = {"platform_backup": {"enabled": True}, "backup_age_recipients": [KEY]}
@@ -94,13 +92,7 @@ def test_a_restore_hears_a_signal(platform: Platform) -> None:
     before = inspecting()
     choose_nodes({"nowhere": "true"})
     with platform.started("restore", restore_from="latest", restore_name=platform.namespace, **ENABLED) as process:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not inspecting() - before:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 99, out + err
+        err = interrupted(process, lambda: inspecting() - before)
     assert "Stopped by SIGINT while Job restore-inspect-" in err
     assert "it goes on" in err
     choose_nodes(None)

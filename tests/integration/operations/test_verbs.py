@@ -5,21 +5,19 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import secrets
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..conftest import ROOT, Cluster
+from ..conftest import ROOT, Cluster, ended, started
 
 NEW_IMAGE: dict[str, Any] = {"platform_image_overrides": {"agent": "multi-agent/agent-service:2.0.0"}}
-PATIENCE_SECONDS = 300
 TIERS = {"namespace", "netpol", "datastores", "nats", "services", "frontend", "ingress"}
 
 
@@ -46,27 +44,15 @@ class Platform:
         """A playbook's run, which goes on."""
         return self._started(["ansible-playbook", f"playbooks/{playbook}.yml"], arguments, variables)
 
-    @contextmanager
     def _started(
         self, command: list[str], arguments: tuple[str, ...], variables: dict[str, Any]
-    ) -> Iterator[subprocess.Popen[str]]:
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
         every = {"platform_namespace": self.namespace, **variables}
-        with subprocess.Popen(
+        return started(
             [*command, "-i", "inventories/local", "-e", json.dumps(every), *arguments],
-            cwd=ROOT,
-            env=os.environ
-            | {
-                "K8S_AUTH_KUBECONFIG": str(self.cluster.kubeconfig),
-                "ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+            K8S_AUTH_KUBECONFIG=str(self.cluster.kubeconfig),
+            ANSIBLE_STDOUT_CALLBACK="multi_agent.platform.screen",
+        )
 
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments)
@@ -85,8 +71,7 @@ class Platform:
 
 
 def _ended(process: subprocess.Popen[str], expect: int) -> str:
-    output = "".join(process.communicate(timeout=PATIENCE_SECONDS))
-    assert process.returncode == expect, output
+    output = "".join(ended(process, expect))
     assert "Traceback" not in output
     return output
 
