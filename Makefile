@@ -29,7 +29,7 @@ export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cluster up images run debug dev deploy plan render status check-health doctor drift releases rollback rotate backup backups restore restore-drill logs events top \
-    port-forward shell restart expand-storage scale teardown verify test test-kind faults bench profile lint docs down clean
+    port-forward shell restart expand-storage scale teardown verify test test-kind faults bench bench-verbs profile lint docs down clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -152,6 +152,9 @@ faults: setup ## Play FAULTS_SCHEDULES=300 random schedules of faults against th
 
 bench: setup ## Compare with kubectl, Helm and kubernetes.core (ARGS="--services 8 --only noop"); hours with all cells
 	@$(bin)/python -m tests.bench $(ARGS)
+
+bench-verbs: setup ## Measure status, plan and the other verbs that only look
+	@$(bin)/python -m tests.bench.verbs $(ARGS)
 
 profile: setup ## Show where a run without changes spends its time
 	@$(bin)/python -m tests.bench.profile $(ARGS)

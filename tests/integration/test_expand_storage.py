@@ -40,7 +40,8 @@ def test_claims_grow_and_the_set_is_made_anew_around_its_pods(cluster: Cluster) 
     assert "expand_storage" in refused
     assert cluster.get("--namespace=grow", "statefulset", "qdrant")["metadata"]["uid"] == before
 
-    play(cluster, "playbooks/expand_storage.yml", "--check", "--tags", "always", LARGE)
+    said = play(cluster, "playbooks/expand_storage.yml", "--check", LARGE)
+    assert "10Gi -> 20Gi: claim data-qdrant-0" in said
     assert cluster.get("--namespace=grow", "statefulset", "qdrant")["metadata"]["uid"] == before
 
     play(cluster, "playbooks/expand_storage.yml", "--tags", "always,namespace,datastores", LARGE)
@@ -53,7 +54,9 @@ def test_claims_grow_and_the_set_is_made_anew_around_its_pods(cluster: Cluster) 
     assert cluster.get("--namespace=grow", "pod", "qdrant-0")["metadata"]["uid"] == pod
 
     assert "changed=0" in play(cluster, "site.yml", "--tags", "namespace,datastores", LARGE)
-    assert "cannot shrink" in play(cluster, "playbooks/expand_storage.yml", "--tags", "always", SMALL, expect=2)
+    quota = cluster.get("--namespace=grow", "resourcequota", "platform")["spec"]
+    assert "cannot shrink" in play(cluster, "playbooks/expand_storage.yml", SMALL, expect=2)
+    assert cluster.get("--namespace=grow", "resourcequota", "platform")["spec"] == quota
 
 
 def test_growth_that_is_told_to_stop_says_so_and_is_ended_by_the_next_run(cluster: Cluster) -> None:

@@ -199,7 +199,7 @@ class Applier:
             )
 
     def _write_parent(self, snapshot: Snapshot, desired: list[Object]) -> None:
-        """The parent names at least the kinds that are about to be written, before any of them is.
+        """The parent names at least the kinds and namespaces that are about to be written, before any of them is.
 
         Also where nothing is: somebody may have changed or deleted it, and the next run looks where it says.
         """
@@ -208,7 +208,7 @@ class Applier:
 
     def _parent_due(self, snapshot: Snapshot, desired: list[Object]) -> Object | None:
         """The parent as it has to be written; None where it is as it should be, or has nothing to name."""
-        here = {key[:2] for key in snapshot.members} | {identity(obj)[:2] for obj in desired}
+        here = {*snapshot.members, *(identity(obj) for obj in desired)}
         parent = self.applyset.parent(here)
         return None if not here or covers(snapshot.parent, parent) else parent
 

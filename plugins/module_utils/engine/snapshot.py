@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from .applyset import ID, PART_OF, ApplySet, group_kinds
+from .applyset import ID, PART_OF, ApplySet, GroupKind, additional_namespaces, group_kinds
 from .cluster import Cluster
 from .errors import ApiError, EngineError
 from .kinds import BUILT_IN, Kind
@@ -33,7 +33,7 @@ class Snapshot:
 
 
 def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[Object]]) -> dict[ApplySet, Snapshot]:
-    """What is there of each set of ``namespace``; of kinds that it declares, and of those that its last run had.
+    """What is there of each set of ``namespace``: where it declares anything, and where its last run had anything.
 
     Raises EngineError where the namespace is on its way out.
     """
@@ -47,22 +47,25 @@ def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[O
         parents = pool.submit(_parents, cluster, namespace, by_id)
         exists = pool.submit(_exists, cluster, namespace)
 
-        def ask(kind: Kind) -> list[Any]:
-            scopes = sorted(places[kind]) if kind.namespaced else [None]
+        def ask(kind: Kind, namespaces: set[str]) -> list[Any]:
+            scopes = sorted(namespaces) if kind.namespaced else [None]
             return [pool.submit(_members, cluster, kind, scope, by_id) for scope in scopes]
 
-        found = [listed for kind in places for listed in ask(kind)]
+        found = [listed for kind, namespaces in places.items() for listed in ask(kind, namespaces)]
         result = {
             applyset: Snapshot(parent=parents.result().get(applyset.id), namespace_exists=exists.result())
             for applyset in desired
         }
-        # Kinds that only the last run had: what is left of them is no longer declared.
-        asked = {(kind.group, kind.kind) for kind in places}
-        past = {group_kind for snapshot in result.values() for group_kind in group_kinds(snapshot.parent)}
-        for group, name in past - asked:
-            if kind := cluster.kinds.served(group, name):
-                places[kind] = {namespace}
-                found += ask(kind)
+        # Where only the last run had anything, what is left is no longer declared.
+        declared = {(kind.group, kind.kind): kind for kind in places}
+        past: dict[GroupKind, set[str]] = {}
+        for parent in (snapshot.parent for snapshot in result.values()):
+            for group_kind in group_kinds(parent):
+                past.setdefault(group_kind, {namespace}).update(additional_namespaces(parent))
+        for group_kind, namespaces in past.items():
+            kind = declared.get(group_kind) or cluster.kinds.served(*group_kind)
+            if kind and (kind.namespaced or kind not in places):
+                found += ask(kind, namespaces - places.get(kind, set()))
         for obj in (obj for listed in found for obj in listed.result()):
             result[by_id[obj["metadata"]["labels"][PART_OF]]].members[identity(obj)] = obj
     return result

@@ -265,11 +265,11 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
 def _settle_parent(
     cluster: Cluster, applyset: ApplySet, declared: Iterable[Identity], staying: Iterable[Object]
 ) -> None:
-    """The parent names just the kinds that are left; without any it goes too."""
-    kinds = {key[:2] for key in declared} | {identity(obj)[:2] for obj in staying}
+    """The parent names just the kinds and namespaces that are left; without any it goes too."""
+    members = {*declared, *(identity(obj) for obj in staying)}
     parents = BUILT_IN["v1", "ConfigMap"]
-    if kinds:
-        cluster.apply(parents, applyset.parent(kinds), force=True, what=f"ConfigMap {applyset.name}")
+    if members:
+        cluster.apply(parents, applyset.parent(members), force=True, what=f"ConfigMap {applyset.name}")
     else:
         cluster.delete(parents, applyset.namespace, applyset.name)
 

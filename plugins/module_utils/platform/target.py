@@ -13,6 +13,8 @@ from .problems import Problems
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _VERBS = ("get", "list", "watch", "create", "patch", "delete")
+_LEASE = ("coordination.k8s.io", "leases")  # of every tier that is written
+_LEASE_VERBS = ("get", "create", "update", "delete")
 
 # What each tier writes: API group -> plural names. Cluster-scoped ones stand in CLUSTER_SCOPED.
 TIERS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -21,6 +23,7 @@ TIERS: dict[str, dict[str, tuple[str, ...]]] = {
     "datastores": {
         "": ("configmaps", "secrets", "services", "serviceaccounts"),
         "apps": ("statefulsets",),
+        "batch": ("jobs",),
         "policy": ("poddisruptionbudgets",),
     },
     "nats": {
@@ -180,25 +183,31 @@ def _check_permissions(cluster: Cluster, wanted: Wanted, problems: Problems) -> 
         return
     rules = [rule for rule in status.get("resourceRules") or [] if not rule.get("resourceNames")]
     lacking = [
-        f"{'/'.join(verbs)} {plural}{f'.{group}' if group else ''}"
-        for group, plural in sorted(_needed(wanted))
-        if (verbs := [verb for verb in _VERBS if not _allowed(rules, group, plural, verb)])
+        f"{'/'.join(missing)} {plural}{f'.{group}' if group else ''}"
+        for (group, plural), verbs in sorted(_needed(wanted).items())
+        if (missing := [verb for verb in verbs if not _allowed(rules, group, plural, verb)])
     ]
     if lacking:
         problems.add(
             "K8S_AUTH_KUBECONFIG, K8S_AUTH_CONTEXT or K8S_AUTH_HOST",
             None,
             f"lead to a user who may not {', '.join(lacking)} in the namespace {wanted.namespace}",
-            "Grant it with a Role, or use another user",
+            "Grant it with a Role (docs/guide/deployer-role.yaml has everything), or use another user",
         )
 
 
-def _needed(wanted: Wanted) -> set[tuple[str, str]]:
+def _needed(wanted: Wanted) -> dict[tuple[str, str], tuple[str, ...]]:
+    """API group and plural -> verbs."""
     needed = {
-        (group, plural) for tier in wanted.tiers for group, plurals in TIERS.get(tier, {}).items() for plural in plurals
+        (group, plural): _VERBS
+        for tier in wanted.tiers
+        for group, plurals in TIERS.get(tier, {}).items()
+        for plural in plurals
     }
     if wanted.routes and "ingress" in wanted.tiers:
-        needed.add(wanted.routes[:2])
+        needed[wanted.routes[:2]] = _VERBS
+    if wanted.tiers:
+        needed[_LEASE] = _LEASE_VERBS
     return needed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,6 +169,31 @@ def test_a_parent_that_was_lost_is_restored_by_a_run_without_changes(
     assert engine.apply([*STAYS, *GOES]).writes == []
     # So what leaves after that is found.
     assert len(engine.apply(STAYS).result.pruned) == len(GOES)
+
+
+def test_the_last_object_in_another_namespace_is_found(
+    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None]
+) -> None:
+    """Nothing that is declared names that namespace any more; the parent does, and forgets it afterwards."""
+    other = f"{engine.namespace}-other"
+    cluster.kubectl("create", "namespace", other)
+    cluster_scope("Namespace", other)
+    away = make("v1", "ConfigMap", "away")
+    away["metadata"]["namespace"] = other
+    engine.apply([*STAYS, away])
+    assert engine.apply([*STAYS, away]).writes == []
+    assert parent(cluster, engine.namespace)[1]["applyset.kubernetes.io/additional-namespaces"] == other
+    foreign = copy.deepcopy(away)
+    foreign["metadata"]["name"] = "foreign"
+    cluster.kubectl("create", "--filename=-", objects=[foreign])
+    for check in (True, False):
+        pruned = engine.apply(STAYS, check=check).result.pruned
+        assert [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in pruned] == [(other, "away")]
+    names = cluster.kubectl("--namespace", other, "get", "configmaps", "--output=name")
+    assert "configmap/foreign" in names
+    assert "configmap/away" not in names
+    assert "applyset.kubernetes.io/additional-namespaces" not in parent(cluster, engine.namespace)[1]
+    assert engine.apply(STAYS).writes == []
 
 
 def test_what_is_not_ours_is_never_pruned(cluster: Cluster, engine: Engine) -> None:

@@ -286,6 +286,29 @@ def test_health_and_events_and_doctor(platform: Platform) -> None:
     platform.run("doctor", expect=2, doctor_fail=True)
 
 
+def test_health_says_what_is_wrong_and_what_to_do(platform: Platform) -> None:
+    platform.kubectl("patch", "resourcequota", "platform", "--patch", '{"spec": {"hard": {"pods": "1"}}}')
+    platform.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=agent")
+    said = platform.run("check_health", expect=2)
+    assert "Deployment agent-service: " in said
+    assert "exceeded quota" in said
+    assert "-> pods cannot be made (quota or admission)" in said
+    platform.run("site")
+    assert "healthy, all 11 workloads are ready" in platform.run("check_health")
+
+
+def test_each_cluster_of_an_inventory_and_one_of_them(platform: Platform, tmp_path: Path) -> None:
+    """The second is not reachable: it is said, and costs the first nothing."""
+    hosts = {"eu": {}, "us": {"platform_kubeconfig": str(tmp_path / "none")}}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    arguments = ("-i", str(tmp_path / "hosts.json"), "--limit")
+    for playbook, words in (("status", "11 of 11 ready"), ("check_health", "healthy"), ("releases", "1 ")):
+        assert words in platform.run(playbook, *arguments, "eu")
+        both = platform.run(playbook, *arguments, "eu,us", expect=2)
+        assert words in both
+        assert both.count("there is no file") == 1
+
+
 def test_teardown_keeps_what_cannot_be_made_again(platform: Platform) -> None:
     claims = {item["metadata"]["uid"] for item in platform.get("persistentvolumeclaims")["items"]}
     credentials = platform.get("secret", "platform-credentials")["data"]

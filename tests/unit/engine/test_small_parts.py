@@ -133,20 +133,36 @@ def test_id_by_the_formula_of_the_kep() -> None:
 
 def test_parent_names_its_kinds_and_is_read_back() -> None:
     group_kinds = {("apps", "Deployment"), ("", "Secret"), ("gateway.networking.k8s.io", "HTTPRoute")}
-    parent = applyset.ApplySet("t", "ns").parent(group_kinds)
-    assert parent["metadata"]["annotations"]["applyset.kubernetes.io/contains-group-kinds"] == (
+    parent = applyset.ApplySet("t", "ns").parent((group, kind, "ns", "x") for group, kind in group_kinds)
+    annotations = parent["metadata"]["annotations"]
+    assert annotations["applyset.kubernetes.io/contains-group-kinds"] == (
         "Deployment.apps,HTTPRoute.gateway.networking.k8s.io,Secret"
     )
+    assert "applyset.kubernetes.io/additional-namespaces" not in annotations
     assert applyset.group_kinds(parent) == group_kinds
     assert applyset.group_kinds(None) == set()
 
 
+def test_parent_names_the_namespaces_beside_its_own() -> None:
+    members = [("", "Secret", namespace, "x") for namespace in ("ns", "z", "a")]
+    parent = applyset.ApplySet("t", "ns").parent([*members, ("scheduling.k8s.io", "PriorityClass", "", "x")])
+    assert parent["metadata"]["annotations"]["applyset.kubernetes.io/additional-namespaces"] == "a,z"
+    assert applyset.additional_namespaces(parent) == {"a", "z"}
+    assert applyset.additional_namespaces(None) == set()
+
+
 def test_a_live_parent_may_name_more_and_not_less() -> None:
     here = applyset.ApplySet("services", "multi-agent")
-    wanted, more = here.parent([("", "Secret")]), here.parent([("", "Secret"), ("batch", "Job")])
+    secret, job, away = (
+        ("", "Secret", "multi-agent", "x"),
+        ("batch", "Job", "multi-agent", "x"),
+        ("", "Secret", "z", "x"),
+    )
+    wanted = here.parent([secret])
     assert applyset.covers(wanted, wanted)
-    assert applyset.covers(more, wanted)
-    assert not applyset.covers(wanted, more)
+    for more in (here.parent([secret, job]), here.parent([secret, away])):
+        assert applyset.covers(more, wanted)
+        assert not applyset.covers(wanted, more)
     assert not applyset.covers(None, wanted)
     without_label, without_kinds, of_another_tool = (json.loads(json.dumps(wanted)) for _ in range(3))
     del without_label["metadata"]["labels"]
