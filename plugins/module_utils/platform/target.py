@@ -198,7 +198,7 @@ def _check_permissions(cluster: Cluster, wanted: Wanted, problems: Problems) -> 
 
 def _needed(wanted: Wanted) -> dict[tuple[str, str], tuple[str, ...]]:
     """API group and plural -> verbs."""
-    needed = {
+    needed: dict[tuple[str, str], tuple[str, ...]] = {
         (group, plural): _VERBS
         for tier in wanted.tiers
         for group, plurals in TIERS.get(tier, {}).items()

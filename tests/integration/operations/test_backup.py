@@ -39,6 +39,18 @@ def test_a_second_run_changes_nothing(platform: Platform) -> None:
     assert "Last backup: none has succeeded yet; no restore drill yet" in platform.run("status", **ENABLED)
 
 
+def test_a_rotation_reaches_what_backs_up(platform: Platform) -> None:
+    before = platform.get("secret", "backup-credentials")["data"]
+    platform.run("rotate", rotate="postgres,superuser,nats,jwt,qdrant", rotate_overlap=0, **ENABLED)
+    after = platform.get("secret", "backup-credentials")["data"]
+    assert {key for key in after if after[key] != before[key]} >= {"POSTGRES_PASSWORD", "QDRANT_API_KEY"}
+    current = platform.get("secret", "platform-credentials")["data"]
+    assert after["POSTGRES_PASSWORD"] == current["postgres_password"]
+    everything = platform.get("secret", "backup-everything")["data"]
+    assert everything == {key: current[key] for key in everything}
+    assert "nothing to change" in platform.plan(expect=0, **ENABLED)
+
+
 def test_the_image_that_is_not_there_is_no_traceback(platform: Platform) -> None:
     # Its pods end at once and say nothing.
     assert "has left no report" in platform.run("backups", expect=2, **ENABLED)
