@@ -156,7 +156,12 @@ class ActionModule(ActionBase):
             wait_seconds=args["wait_timeout"] if args["wait"] else 0,
             lock_seconds=args["lock_timeout"],
             prune=absent or args["prune"],
-            policy=Policy(frozenset(args["prune_data"]), most=absent or args["prune_most"], sets=absent),
+            policy=Policy(
+                frozenset(args["prune_data"]),
+                most=absent or args["prune_most"],
+                sets=absent,
+                namespace=args["namespace"],
+            ),
         )
 
     def _report(self, results: dict[str, tiers.Result]) -> dict[str, Any]:

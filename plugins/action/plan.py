@@ -46,6 +46,7 @@ class ActionModule(Operation):
             policy = Policy(
                 frozenset(self.variables.get("platform_prune_data", [])),
                 most=bool(self.variables.get("platform_prune_most", False)),
+                namespace=namespace,
             )
             options = tiers.Options(
                 check=True,

@@ -132,7 +132,8 @@ options:
     default: true
   prune_data:
     description:
-      - Objects that hold data and may be deleted all the same, each as C(Kind/name).
+      - Objects that hold data and may be deleted all the same, each as C(Kind/name), or as
+        C(Kind/namespace/name) where it is in another namespace than the platform's.
     type: list
     elements: str
     default: []

@@ -81,8 +81,7 @@ class Progress:
 
     def kept(self, obj: Mapping[str, Any], reason: str) -> None:
         """An object that nobody declares any more stays."""
-        name = f"{obj['kind']}/{obj['metadata']['name']}"
-        self._line(f"{describe(obj)} kept: it {reason} (platform_prune_data: [{name}] lets it go)")
+        self._line(f"{describe(obj)} kept: it {reason}")
 
     def say(self, line: str) -> None:
         """Something else that is worth a line."""

@@ -67,10 +67,15 @@ class Applier:
     planned: Callable[[int], None] = lambda _total: None
     # Called before the first write into the namespace; true where it had to wait for another run.
     lock: Callable[[], bool] = lambda: False
+    # Whether another run has ended on this tier since the snapshot. Asked with the lock held.
+    outdated: Callable[[Snapshot], bool] = lambda _snapshot: False
     # What is there, where the caller has looked already.
     seen: Snapshot | None = None
-    # Called with what is there before anything is written; may raise to stop the run.
-    review: Callable[[Snapshot], None] = lambda _snapshot: None
+    # Called with what is there before anything is written, again where that changed: whether something has to be
+    # deleted. May raise to stop the run.
+    review: Callable[[Snapshot], bool] = lambda _snapshot: False
+    # Deletes what has to go before anything is written.
+    clear: Callable[[], None] = lambda: None
     # Called with the gates of the tier before anything behind them is written; raises where one does not open.
     pass_gates: Callable[[list[Object]], None] = lambda _gates: None
 
@@ -84,13 +89,14 @@ class Applier:
         with ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="apply") as pool:
             snapshot = self.seen or self._look(desired)
             self._check_namespace(snapshot, desired)
-            todo = self._todo(desired, snapshot)
-            writes = bool(todo or self._parent_due(snapshot, desired)) and not self.check
-            if writes and snapshot.namespace_exists and self.lock():
-                # Another run was at work until now: what it wrote counts.
+            todo, deletes = self._todo(desired, snapshot), self.review(snapshot)
+            writes = bool(todo or deletes or self._parent_due(snapshot, desired)) and not self.check
+            if writes and snapshot.namespace_exists and (self.lock() or self.outdated(snapshot)):
+                # What another run wrote meanwhile counts.
                 snapshot = self._look(desired)
                 todo = self._todo(desired, snapshot)
-            self.review(snapshot)
+                self.review(snapshot)
+            self.clear()
             self.planned(len(todo))
             written = self._waves(pool, todo, kinds, snapshot, desired)
         return [
@@ -135,7 +141,8 @@ class Applier:
         passed = self.check
         for number in range(len(WAVES)):
             members = [obj for obj in todo if gates.wave(obj) == number]
-            if number > 0 and not parent_written:
+            # A namespace that comes with this run comes in the first wave.
+            if not parent_written and (number > 0 or snapshot.namespace_exists):
                 parent_written = True
                 self._lock_new_namespace(snapshot)
                 self._write_parent(snapshot, desired)
@@ -208,7 +215,7 @@ class Applier:
 
     def _parent_due(self, snapshot: Snapshot, desired: list[Object]) -> Object | None:
         """The parent as it has to be written; None where it is as it should be, or has nothing to name."""
-        here = {*snapshot.members, *(identity(obj) for obj in desired)}
+        here = {*snapshot.members, *snapshot.unread, *(identity(obj) for obj in desired)}
         parent = self.applyset.parent(here)
         return None if not here or covers(snapshot.parent, parent) else parent
 

@@ -1,6 +1,7 @@
 """One writer per tier: a Lease that a run holds from its first write to its end.
 
 A run that changes nothing takes none. A Lease left by a run that died expires by itself; its successor takes it over.
+A run that lets go signs the parent of the set, so that another that looked before knows that it has to look again.
 https://kubernetes.io/docs/concepts/architecture/leases/
 """
 
@@ -26,8 +27,11 @@ from .kinds import BUILT_IN
 Object = dict[str, Any]
 
 LEASE = BUILT_IN["coordination.k8s.io/v1", "Lease"]
+PARENT = BUILT_IN["v1", "ConfigMap"]
+LAST_RUN = "multi-agent.platform/last-run"
 SECONDS = 15
 _POLL_SECONDS = 1.0
+_MARGIN_SECONDS = 5.0
 
 
 def holder() -> str:
@@ -43,6 +47,18 @@ def holder() -> str:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _age(spec: Object) -> float:
+    """Seconds since a Lease was renewed, if both clocks agree; 0 where it does not say."""
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(str(spec.get("renewTime")))).total_seconds()
+    except (ValueError, TypeError):  # not there, or without a zone
+        return 0.0
+
+
+def _version(obj: Object | None) -> str:
+    return str(obj["metadata"]["resourceVersion"]) if obj else ""
 
 
 class TierLease:
@@ -85,7 +101,8 @@ class TierLease:
 
         Raises EngineError naming the other run when the wait is over.
         """
-        deadline = self._clock() + self._wait
+        began = self._clock()
+        deadline = began + self._wait
         seen: tuple[str, str] = ("", "")
         seen_at = self._clock()
         waited = False
@@ -101,6 +118,9 @@ class TierLease:
                     # Expiry is judged by this clock from when a renewal was seen, so clocks need not agree.
                     seen, seen_at = state, self._clock()
                 duration = float(spec.get("leaseDurationSeconds") or SECONDS)
+                # One that looks dead is given the time to show that it is, however short the patience.
+                dead = _age(spec) > duration
+                deadline = began + max(self._wait, duration + _MARGIN_SECONDS if dead else 0)
                 if state[0] == self._holder:
                     self._held = live  # our own: the answer to its creation was lost on the way
                 elif not state[0] or self._clock() - seen_at > duration:
@@ -170,22 +190,32 @@ class TierLease:
             held = self._held
             if held is None:
                 return
-            held["spec"]["renewTime"] = _now()
             try:
-                self._held = self._put(held)
-                if self._held is None:
-                    self._lost()
+                again = self._put({**held, "spec": {**held["spec"], "renewTime": _now()}})
+                if again is None:
+                    self._lost(_age(held["spec"]))
             except EngineError:
                 continue  # the next round tries again; the writes themselves report a server that is gone
+            self._held = again
 
-    def _lost(self) -> None:
-        """The Lease is not ours any more. Where another run has it, that one works on the tier now: end."""
+    def _lost(self, age: float) -> None:
+        """The Lease, renewed ``age`` seconds ago, is not ours any more. Where another run may have had it: end."""
         live = self._cluster.find(LEASE, self._applyset.namespace, self._applyset.name)
         other = ((live or {}).get("spec") or {}).get("holderIdentity")
-        if other:
+        if other or age > SECONDS:  # else somebody deleted it, or the namespace
+            at_work = f"is worked on by {other}" if other else "may have been worked on by another run"
             self._cluster.interruption.tell(
-                f"the loss of its Lease, which was not renewed for {SECONDS} s: the tier is worked on by {other}"
+                f"the loss of its Lease, which was not renewed for {SECONDS} s: the tier {at_work}"
             )
+
+    def outdated(self, parent: Object | None) -> bool:
+        """Whether another run has let go of the tier since ``parent``, the set's, was read."""
+        return _version(self._cluster.find(PARENT, self._applyset.namespace, self._applyset.name)) != _version(parent)
+
+    def _sign(self) -> None:
+        body = {"metadata": {"annotations": {LAST_RUN: f"{self._holder}, {_now()}"}}}
+        with contextlib.suppress(EngineError):
+            self._cluster.patch(PARENT, self._applyset.namespace, self._applyset.name, body, "run")
 
     def release(self) -> None:
         """Let go, so that the next run need not wait for the expiry. Never raises."""
@@ -196,6 +226,7 @@ class TierLease:
             with contextlib.suppress(EngineError), self._cluster.interruption.shielded():
                 held = self._held or self._taken_unseen()
                 if held:
+                    self._sign()
                     uid = held["metadata"].get("uid", "")
                     self._cluster.delete(LEASE, self._applyset.namespace, self._applyset.name, uid=uid)
         self._tried, self._held = False, None

@@ -45,19 +45,26 @@ def holds_data(obj: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Policy:
-    """What may go. ``data``: objects that hold data and may go all the same, as ``Kind/name``.
+    """What may go. ``data``: objects that hold data and may go all the same, as ``name`` spells them.
 
-    ``most``: allow that more than half of a tier goes. ``sets``: allow that StatefulSets with volumes go whose claims
-    stay (teardown).
+    ``namespace``: the platform's own; empty: names are not told apart by theirs. ``most``: allow that more than half of
+    a tier goes. ``sets``: allow that StatefulSets with volumes go whose claims stay (teardown).
     """
 
     data: frozenset[str] = frozenset()
     most: bool = False
     sets: bool = False
+    namespace: str = ""
+
+    def name(self, obj: Mapping[str, Any]) -> str:
+        """``Kind/name``, and of an object in another namespace than the platform's ``Kind/namespace/name``."""
+        own = {"", self.namespace or obj["metadata"].get("namespace", "")}
+        namespace = obj["metadata"].get("namespace") or ""
+        return "/".join([obj["kind"], *([] if namespace in own else [namespace]), obj["metadata"]["name"]])
 
     def keeps(self, obj: Mapping[str, Any]) -> str:
         """Why ``obj`` stays, empty where it may go."""
-        if f"{obj['kind']}/{obj['metadata']['name']}" in self.data:
+        if self.name(obj) in self.data:
             return ""
         reason = holds_data(obj)
         return "" if self.sets and reason == _HAS_VOLUMES else reason
@@ -67,7 +74,7 @@ class Policy:
 class Plan:
     """The members that go, in the order of their deletion, and those that stay though nobody declares them.
 
-    ``kept``: with the reason. ``records``: gates that were passed; nobody has to hear of them.
+    ``kept``: with the reason and the way out. ``records``: gates that were passed; nobody has to hear of them.
     """
 
     going: list[Object] = field(default_factory=list)
@@ -100,7 +107,7 @@ def plan(
             continue
         reason = policy.keeps(obj)
         if reason:
-            result.kept.append((obj, reason))
+            result.kept.append((obj, f"{reason} (platform_prune_data: [{policy.name(obj)}] lets it go)"))
         else:
             result.going.append(obj)
     if len(members) >= FEW and len(result.going) * 2 > len(members) and not policy.most:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,11 +25,15 @@ _AT_ONCE = 6
 
 @dataclass
 class Snapshot:
-    """What the cluster has of one tier."""
+    """What the cluster has of one tier.
+
+    ``unread``: where the last run had members and this user may not look; the name is empty.
+    """
 
     members: dict[Identity, Object] = field(default_factory=dict)
     parent: Object | None = None
     namespace_exists: bool = True
+    unread: set[Identity] = field(default_factory=set)
 
 
 def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[Object]]) -> dict[ApplySet, Snapshot]:
@@ -47,28 +51,42 @@ def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[O
         parents = pool.submit(_parents, cluster, namespace, by_id)
         exists = pool.submit(_exists, cluster, namespace)
 
-        def ask(kind: Kind, namespaces: set[str]) -> list[Any]:
-            scopes = sorted(namespaces) if kind.namespaced else [None]
-            return [pool.submit(_members, cluster, kind, scope, by_id) for scope in scopes]
+        def ask(kind: Kind, namespaces: set[str]) -> None:
+            for scope in sorted(namespaces) if kind.namespaced else [None]:
+                if (kind, scope) not in found:
+                    found[kind, scope] = pool.submit(_members, cluster, kind, scope, by_id)
 
-        found = [listed for kind, namespaces in places.items() for listed in ask(kind, namespaces)]
+        found: dict[tuple[Kind, str | None], Future[list[Object]]] = {}
+        for kind, namespaces in places.items():
+            ask(kind, namespaces)
         result = {
             applyset: Snapshot(parent=parents.result().get(applyset.id), namespace_exists=exists.result())
             for applyset in desired
         }
         # Where only the last run had anything, what is left is no longer declared.
-        declared = {(kind.group, kind.kind): kind for kind in places}
-        past: dict[GroupKind, set[str]] = {}
+        kinds = {(kind.group, kind.kind): kind for kind in places}
         for parent in (snapshot.parent for snapshot in result.values()):
             for group_kind in group_kinds(parent):
-                past.setdefault(group_kind, {namespace}).update(additional_namespaces(parent))
-        for group_kind, namespaces in past.items():
-            kind = declared.get(group_kind) or cluster.kinds.served(*group_kind)
-            if kind and (kind.namespaced or kind not in places):
-                found += ask(kind, namespaces - places.get(kind, set()))
-        for obj in (obj for listed in found for obj in listed.result()):
-            result[by_id[obj["metadata"]["labels"][PART_OF]]].members[identity(obj)] = obj
+                if kind := kinds.get(group_kind) or cluster.kinds.served(*group_kind):
+                    kinds[group_kind] = kind
+                    ask(kind, {namespace, *additional_namespaces(parent)})
+        for (kind, scope), listed in found.items():
+            try:
+                members = listed.result()
+            except ApiError as error:
+                if error.status != 403 or scope in {None, namespace} or scope in places.get(kind, ()):
+                    raise
+                _note_unread(result.values(), (kind.group, kind.kind), str(scope))
+                continue
+            for obj in members:
+                result[by_id[obj["metadata"]["labels"][PART_OF]]].members[identity(obj)] = obj
     return result
+
+
+def _note_unread(snapshots: Iterable[Snapshot], group_kind: GroupKind, namespace: str) -> None:
+    for snapshot in snapshots:
+        if group_kind in group_kinds(snapshot.parent) and namespace in additional_namespaces(snapshot.parent):
+            snapshot.unread.add((*group_kind, namespace, ""))
 
 
 def _parents(cluster: Cluster, namespace: str, ids: Mapping[str, ApplySet]) -> dict[str, Object | None]:

@@ -21,6 +21,7 @@ from .cluster import Cluster
 from .errors import EngineError, WaitFailed
 from .kinds import BUILT_IN
 from .lease import TierLease
+from .leaving import Leaving
 from .manifests import Identity, identity, secret_values
 from .render import Renderer, Resolve
 from .snapshot import Snapshot
@@ -175,31 +176,17 @@ def apply_tier(
     Raises EngineError; what was applied by then stays, and the next run goes on from there.
     """
     lease = TierLease(cluster, applyset, options.lock_seconds, listener.say, taken=locked)
-    lock = lease.acquire_once
-    plan = pruning.Plan()
-    declared = {identity(obj) for obj in loaded.objects}
-
-    going: list[Object] = []
-
-    def review(snapshot: Snapshot) -> None:
-        nonlocal plan
-        if options.prune:
-            plan = pruning.plan(snapshot.members, declared, elsewhere, options.policy)
-        if options.check:
-            return
-        stale = (obj for key, obj in snapshot.members.items() if key not in declared)
-        if stuck := gates.stuck(stale, declared):
-            lock()
-            plan.going = [obj for obj in plan.going if obj not in stuck]
-            going.extend(
-                pruning.execute(
-                    cluster,
-                    stuck,
-                    check=False,
-                    wait_seconds=gates.START_SECONDS,
-                    progress=listener.on_pruned,
-                )
-            )
+    leaving = Leaving(
+        cluster,
+        applyset,
+        {identity(obj) for obj in loaded.objects},
+        elsewhere,
+        options.policy,
+        check=options.check,
+        prunes=options.prune,
+        wait_seconds=options.wait_seconds,
+        on_pruned=listener.on_pruned,
+    )
 
     def pass_gates(live: list[Object]) -> None:
         waiter = Waiter(cluster, applyset, gates.patience(live), listener.on_wait, gates.LOG_LINES)
@@ -218,41 +205,37 @@ def apply_tier(
         sources=loaded.sources,
         progress=listener.on_object,
         planned=listener.on_plan,
-        lock=lock,
+        lock=lease.acquire_once,
+        outdated=lambda snapshot: lease.outdated(snapshot.parent),
         seen=seen,
-        review=review,
+        review=leaving.review,
+        clear=leaving.clear,
         pass_gates=pass_gates,
     )
     seconds: dict[str, float] = {}
     try:
         with _timed(seconds, "apply"):
             outcomes = applier.run(loaded.objects)
+        for note in leaving.notes():
+            listener.say(note)
         if options.wait_seconds and not options.check:
             waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait)
             with _timed(seconds, "wait"):
                 waiter.wait(o.after for o in outcomes if o.after)
         due = [] if options.check else reload.due(outcomes)
         if due:
-            lock()
+            lease.acquire_once()
             taken = [reload.take_up(cluster, work, execute, listener.say) for work in due]
             if options.wait_seconds:
                 Waiter(cluster, applyset, options.wait_seconds, listener.on_wait).wait(obj for obj in taken if obj)
-        if plan.going:
+        if leaving.plan.going:
             with _timed(seconds, "prune"):
                 if not options.check:
-                    lock()
-                going += pruning.execute(
-                    cluster,
-                    plan.going,
-                    check=options.check,
-                    wait_seconds=options.wait_seconds,
-                    progress=listener.on_pruned,
-                )
-                if not options.check:
-                    _settle_parent(cluster, applyset, declared, plan.staying)
+                    lease.acquire_once()
+                leaving.finish()
     finally:
         lease.release()
-    return Result(outcomes, going, plan.kept, seconds, [work.workload for work in due if not work.new])
+    return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, [work.workload for work in due if not work.new])
 
 
 @contextmanager
@@ -260,18 +243,6 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     seconds[what] = round(time.monotonic() - began, 3)
-
-
-def _settle_parent(
-    cluster: Cluster, applyset: ApplySet, declared: Iterable[Identity], staying: Iterable[Object]
-) -> None:
-    """The parent names just the kinds and namespaces that are left; without any it goes too."""
-    members = {*declared, *(identity(obj) for obj in staying)}
-    parents = BUILT_IN["v1", "ConfigMap"]
-    if members:
-        cluster.apply(parents, applyset.parent(members), force=True, what=f"ConfigMap {applyset.name}")
-    else:
-        cluster.delete(parents, applyset.namespace, applyset.name)
 
 
 def write(loaded: Manifests, folder: Path, tier: str) -> list[Path]:

@@ -118,8 +118,7 @@ def items(result: Result) -> Iterator[Item]:
     for obj in result.pruned:
         yield Item("pruned", obj, [])
     for obj, reason in result.kept:
-        name = f"{obj['kind']}/{obj['metadata']['name']}"
-        yield Item("kept", obj, [f"is no longer declared, but {reason}; platform_prune_data: [{name}] lets it go"])
+        yield Item("kept", obj, [f"is no longer declared, but {reason}"])
 
 
 def _details(outcome: Outcome) -> Iterable[str]:

@@ -22,10 +22,11 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 @dataclass
 class Run:
-    """What one run did: its result, and the requests that it sent (method, path)."""
+    """What one run did: its result, the requests that it sent (method, path), and what it said besides."""
 
     result: tier.Result
     requests: list[tuple[str, str]]
+    said: list[str]
 
     @property
     def writes(self) -> list[tuple[str, str]]:
@@ -73,10 +74,11 @@ class Engine:
             )
             applyset, options = ApplySet(self.tier, self.namespace), tier.Options(**how)
             others = set(elsewhere)
+            said: list[str] = []
             result = tier.apply_tier(
-                cluster, applyset, loaded, options, tier.Listener(), lambda: others, seen, locked=locked
+                cluster, applyset, loaded, options, tier.Listener(say=said.append), lambda: others, seen, locked=locked
             )
-            return Run(result, requests)
+            return Run(result, requests, said)
         finally:
             cluster.close()
 

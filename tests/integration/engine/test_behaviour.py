@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import diff
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applier import Failures
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applyset import ApplySet
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.conflicts import FieldConflict
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import (
     ConnectionFailed,
@@ -21,7 +22,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors
 )
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.immutable import ImmutableField
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.kinds import BUILT_IN, DISCOVERY
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.snapshot import Snapshot
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.snapshot import Snapshot, take
 
 from ..conftest import Cluster
 from . import objects
@@ -330,6 +331,24 @@ def test_two_runs_at_once(cluster: Cluster, engine: Engine, same: bool) -> None:
     assert found in [{obj["metadata"]["name"]: obj["data"]["version"] for obj in objs} for objs in wanted]
     last = next(objs for objs in wanted if {obj["metadata"]["name"] for obj in objs} == set(found))
     assert engine.apply(last).writes == []
+
+
+def test_a_run_that_ended_between_look_and_lease_is_seen(engine: Engine) -> None:
+    """Else what the other changed and this one saw unchanged would stay, beside what this one writes."""
+    ours = [make("v1", "ConfigMap", f"c-{n}", data={"of": "ours"}) for n in range(2)]
+    theirs = [make("v1", "ConfigMap", f"c-{n}", data={"of": "theirs"}) for n in range(2)]
+    engine.apply(ours)
+    wanted = [ours[0], make("v1", "ConfigMap", "c-1", data={"of": "ours, changed"})]
+    cluster = engine.connect()
+    try:
+        applyset = ApplySet(engine.tier, engine.namespace)
+        seen = take(cluster, engine.namespace, {applyset: ours})[applyset]
+    finally:
+        cluster.close()
+    engine.apply(theirs)
+    run = engine.apply(wanted, seen=seen)
+    assert run.actions == {"ConfigMap c-0": "configured", "ConfigMap c-1": "configured"}
+    assert engine.apply(wanted).writes == []
 
 
 def test_of_two_first_runs_the_slower_stops(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine import snapshot
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import ApiError, EngineError
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.manifests import identity
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.prune import Policy
 
@@ -194,6 +195,32 @@ def test_the_last_object_in_another_namespace_is_found(
     assert "configmap/away" not in names
     assert "applyset.kubernetes.io/additional-namespaces" not in parent(cluster, engine.namespace)[1]
     assert engine.apply(STAYS).writes == []
+
+
+def test_a_namespace_that_may_not_be_looked_at_is_said_and_not_forgotten(
+    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = f"{engine.namespace}-other"
+    cluster.kubectl("create", "namespace", other)
+    cluster_scope("Namespace", other)
+    away = make("v1", "ConfigMap", "away")
+    away["metadata"]["namespace"] = other
+    engine.apply([*STAYS, *GOES, away])
+    members = snapshot._members
+
+    def forbidden(api: Any, kind: Any, scope: str | None, ids: Any) -> Any:
+        if scope == other:
+            raise ApiError(403, {"message": f"{kind.plural} is forbidden"})
+        return members(api, kind, scope, ids)
+
+    monkeypatch.setattr(snapshot, "_members", forbidden)
+    run = engine.apply(STAYS)
+    assert len(run.result.pruned) == len(GOES)
+    (said,) = run.said
+    assert said.startswith(f"An earlier run reached into namespace {other}; this user may not look for ConfigMap, ")
+    assert engine.apply(STAYS).writes == []
+    monkeypatch.setattr(snapshot, "_members", members)
+    assert [obj["metadata"]["namespace"] for obj in engine.apply(STAYS).result.pruned] == [other]
 
 
 def test_what_is_not_ours_is_never_pruned(cluster: Cluster, engine: Engine) -> None:

@@ -21,6 +21,10 @@ class LeaseCluster(FakeCluster):
         self.live = live
         self.version = 1
         self.lost = 0
+        self.patches: list[tuple[Any, ...]] = []
+
+    def patch(self, *what: Any) -> None:
+        self.patches.append(what)
 
     def find(self, *_: Any) -> dict[str, Any] | None:
         return copy.deepcopy(self.live)
@@ -53,8 +57,9 @@ class LeaseCluster(FakeCluster):
         self.live["metadata"] |= {"resourceVersion": str(self.version), "uid": "u"}
 
 
-def others(holder: str = "jane@bastion", duration: int = 15) -> dict[str, Any]:
-    spec = {"holderIdentity": holder, "leaseDurationSeconds": duration, "renewTime": "2026-01-01T00:00:00.000000Z"}
+def others(holder: str = "jane@bastion", renewed: str = "") -> dict[str, Any]:
+    """The Lease of another run, just renewed."""
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": renewed or lease._now()}
     metadata = {"resourceVersion": "1", "uid": "o"}
     return make("coordination.k8s.io/v1", "Lease", "applyset-t", metadata=metadata, spec=spec)
 
@@ -95,6 +100,68 @@ def test_a_held_lease_stops_or_waits_and_says_who() -> None:
     assert mine.acquire() is True  # nobody renewed it for its duration
     assert said == ["t: waiting for another run: jane@bastion"]
     mine.release()
+
+
+def test_without_patience_a_lease_that_looks_dead_is_waited_for() -> None:
+    """Else a run that stops at once would find it each time, and it would never expire."""
+    mine, said = taken(LeaseCluster(others(renewed="2026-01-01T00:00:00.000000Z")), step=1)
+    assert mine.acquire() is True
+    assert said == ["t: waiting for another run: jane@bastion"]
+    mine.release()
+
+
+def test_without_patience_a_lease_of_another_clock_that_is_renewed_is_not_waited_for() -> None:
+    cluster = LeaseCluster(others(renewed="2026-01-01T00:00:00.000000Z"))
+    looks = 0
+
+    def find(*_: Any) -> dict[str, Any]:
+        nonlocal looks
+        looks += 1
+        return others(renewed="2026-01-01T00:00:00.000000Z") if looks < 4 else others()
+
+    cluster.find = find  # type: ignore[method-assign]
+    with pytest.raises(errors.EngineError, match="Another run works on tier t"):
+        taken(cluster, step=1)[0].acquire()
+    assert looks == 4
+
+
+@pytest.mark.parametrize(
+    ("after", "age", "words"),
+    [
+        (others(), 1.0, "is worked on by jane@bastion"),
+        (None, 600.0, "may have been worked on by another run"),  # it took the expired one, and has ended
+        (None, 1.0, ""),  # deleted by hand, or with the namespace
+    ],
+    ids=["taken", "taken and gone", "deleted"],
+)
+def test_a_lost_lease_ends_the_run_where_another_may_have_had_it(
+    monkeypatch: pytest.MonkeyPatch, after: dict[str, Any] | None, age: float, words: str
+) -> None:
+    monkeypatch.setattr(lease, "_age", lambda _spec: age)
+    cluster = LeaseCluster()
+    told: list[str] = []
+    cluster.interruption.tell = told.append  # type: ignore[assignment, method-assign]
+    mine, _ = taken(cluster)
+    monkeypatch.setattr(mine, "_stop", type("Stop", (), {"wait": staticmethod(lambda _seconds: False)}))
+    mine._held = cluster.create(None, mine._body())
+    cluster.live = after
+    mine._renew()
+    assert mine._held is None
+    assert [words in text for text in told] == ([True] if words else [])
+
+
+def test_a_run_that_lets_go_signs_the_parent_and_another_sees_it() -> None:
+    cluster = LeaseCluster()
+    mine, _ = taken(cluster)
+    mine.acquire()
+    mine.release()
+    ((_, namespace, name, body, _),) = cluster.patches
+    assert (namespace, name) == ("ns", "applyset-t")
+    assert mine._holder in body["metadata"]["annotations"][lease.LAST_RUN]
+    cluster.live = {"metadata": {"resourceVersion": "8"}}
+    assert mine.outdated({"metadata": {"resourceVersion": "7"}})
+    assert mine.outdated(None)
+    assert not mine.outdated({"metadata": {"resourceVersion": "8"}})
 
 
 def test_a_lease_without_a_holder_is_free() -> None:

@@ -190,16 +190,30 @@ def test_data_stays_and_the_rest_goes_edges_first() -> None:
     declared = {key for key in here if key[1] == "Secret"}
     plan = prune.plan(here, declared, set, prune.Policy())
     assert [obj["kind"] for obj in plan.going] == ["Deployment", "ConfigMap"]
-    assert {obj["kind"]: reason for obj, reason in plan.kept} == {
+    assert {obj["kind"]: reason.partition(" (")[0] for obj, reason in plan.kept} == {
         "StatefulSet": "has volumes",
         "ConfigMap": f"is annotated {prune.KEEP}",
         "PersistentVolumeClaim": "is a volume",
     }
+    assert any(reason.endswith("(platform_prune_data: [StatefulSet/db] lets it go)") for _, reason in plan.kept)
     named = prune.Policy(frozenset({"PersistentVolumeClaim/data"}), sets=True)
     assert {obj["kind"] for obj in prune.plan(here, declared, set, named).going} >= {
         "StatefulSet",
         "PersistentVolumeClaim",
     }
+
+
+def test_data_in_another_namespace_is_named_with_it() -> None:
+    """A name of the platform's own must not let its namesake elsewhere go."""
+    policy = prune.Policy(frozenset({"PersistentVolumeClaim/data"}), namespace="ns")
+    here, away = (
+        make("v1", "PersistentVolumeClaim", "data", metadata={"namespace": namespace}) for namespace in ("ns", "away")
+    )
+    assert policy.keeps(here) == ""
+    assert policy.keeps(away) == "is a volume"
+    assert policy.name(away) == "PersistentVolumeClaim/away/data"
+    assert prune.Policy(frozenset({policy.name(away)}), namespace="ns").keeps(away) == ""
+    assert policy.name(make("v1", "Namespace", "ns")) == "Namespace/ns"
 
 
 @pytest.mark.parametrize(
