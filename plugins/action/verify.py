@@ -16,7 +16,7 @@ from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
 from ..module_utils.verify import edge
 from ..module_utils.verify.probes import Image
-from ..module_utils.verify.report import summary, write_junit
+from ..module_utils.verify.report import refuse_unwritable, summary, write_junit
 from ..module_utils.verify.verification import Target, verify
 
 SPEC: dict[str, Any] = {
@@ -56,19 +56,22 @@ class ActionModule(ActionBase):
         _, checked = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
         args: dict[str, Any] = plain(checked)
         host = str((task_vars or {}).get("inventory_hostname", "platform"))
+        junit = Path(args["junit"]) if args["junit"] else None
         try:
+            if junit:
+                refuse_unwritable(junit)
             with signals.terminable():
                 cluster = connect(args)
                 try:
                     result = verify(cluster, _target(args), lambda text: display.display(f"  verify: {text}"))
                 finally:
                     cluster.close()
+            for line in result.table():
+                display.display(f"  {line}".rstrip())
+            if junit:
+                write_junit(junit, host, result.checks, result.seconds)
         except EngineError as error:
             raise Failure(str(error)) from None
-        for line in result.table():
-            display.display(f"  {line}".rstrip())
-        if args["junit"]:
-            write_junit(Path(args["junit"]), host, result.checks, result.seconds)
         text = summary(result.checks, result.seconds)
         answer: dict[str, Any] = {
             "changed": False,
