@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from ..module_utils.ansible.images import SPEC, request
 from ..module_utils.ansible.variables import Variables
 from ..module_utils.engine.errors import EngineError
+from ..module_utils.operations.forward import port_number
 from ..module_utils.platform.problems import suggest
-from ..module_utils.platform.reader import to_integer
 from .images import ActionModule as Images
 
 
@@ -61,10 +61,7 @@ def _ports(ports: dict[str, Any], catalogue: dict[str, Any]) -> list[dict[str, A
     known |= {name: int(next(iter(store["ports"].values()))) for name, store in catalogue["stores"].items()}
     found = []
     for part, port in ports.items():
-        number = to_integer(port)
         if part not in known:
             raise EngineError(f"dev_ports.{part}: there is no such part.", f"{suggest(part, known)}.")
-        if number is None or not 1 <= number <= 65535:
-            raise EngineError(f"dev_ports.{part} = {port} is no port.", "Give a number from 1 to 65535.")
-        found.append({"part": part, "local": number, "remote": known[part]})
+        found.append({"part": part, "local": port_number(f"dev_ports.{part}", port), "remote": known[part]})
     return found

@@ -47,7 +47,8 @@ class ActionModule(ActionBase):
         result = Builder(
             request(args, variables), lambda line: display.display(f"  {line}"), check=self._task.check_mode
         )
-        done = result.run()
+        with signals.terminable():
+            done = result.run()
         display.display("\n".join(_screen(done, args["map"], self._task.check_mode)))
         # The same run deploys them: the file is read when a run begins.
         return {**done.as_dict(), "ansible_facts": {"platform_images_built": done.references}}

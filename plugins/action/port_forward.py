@@ -18,9 +18,11 @@ class ActionModule(Operation):
 
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
         """Take the ports, say where they lead, serve."""
-        forwards = forward.plan(
-            cluster, args["namespace"], {str(part): int(port) for part, port in args["ports"].items()}
-        )
+        ports = {
+            str(part): forward.port_number(f"port_forward_ports.{part}", port, least=0)
+            for part, port in args["ports"].items()
+        }
+        forwards = forward.plan(cluster, args["namespace"], ports)
         taken = forward.listen(forwards)
         self.say(f"{f.part}: {forward.ADDRESS}:{f.local} -> port {f.remote}" for f in forwards)
         self.say("Forwarding; Ctrl-C ends it.")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils.ansible import signals
 from ..module_utils.ansible.connection import CONNECTION_SPEC
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.engine.cluster import connect
@@ -18,7 +16,7 @@ from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
 from ..module_utils.verify import edge
 from ..module_utils.verify.probes import Image
-from ..module_utils.verify.report import summary, write_junit
+from ..module_utils.verify.report import refuse_unwritable, summary, write_junit
 from ..module_utils.verify.verification import Target, verify
 
 SPEC: dict[str, Any] = {
@@ -58,19 +56,22 @@ class ActionModule(ActionBase):
         _, checked = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
         args: dict[str, Any] = plain(checked)
         host = str((task_vars or {}).get("inventory_hostname", "platform"))
+        junit = Path(args["junit"]) if args["junit"] else None
         try:
-            with _terminable():
+            if junit:
+                refuse_unwritable(junit)
+            with signals.terminable():
                 cluster = connect(args)
                 try:
                     result = verify(cluster, _target(args), lambda text: display.display(f"  verify: {text}"))
                 finally:
                     cluster.close()
+            for line in result.table():
+                display.display(f"  {line}".rstrip())
+            if junit:
+                write_junit(junit, host, result.checks, result.seconds)
         except EngineError as error:
             raise Failure(str(error)) from None
-        for line in result.table():
-            display.display(f"  {line}".rstrip())
-        if args["junit"]:
-            write_junit(Path(args["junit"]), host, result.checks, result.seconds)
         text = summary(result.checks, result.seconds)
         answer: dict[str, Any] = {
             "changed": False,
@@ -104,24 +105,3 @@ def _target(args: dict[str, Any]) -> Target:
         route=edge.Route(args["route_kind"], args["tls_secret"], args["edge_addresses"], args["certificate_days"]),
         patience=args["patience"],
     )
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Leave by an exception when told to end, so that the probes are removed on the way out.
-
-    Told once: Ansible passes an interrupt on to its workers and then terminates them too, in the middle of the removal.
-    """
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def leave(_number: int, _frame: object) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, leave) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

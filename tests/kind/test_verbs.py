@@ -132,6 +132,13 @@ def test_default_ports_lead_to_every_part_and_outlive_a_restart(platform: Platfo
             connection.sendall(first)
             return connection.recv(4)
 
+    def half_closed() -> bytes:
+        """As `nc -N` asks: it has said everything before the answer comes."""
+        with socket.create_connection(("127.0.0.1", 3000), timeout=5) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            return connection.recv(100)
+
     with running(platform, "port_forward") as process:
         until(process, "Ctrl-C ends it")
         assert health()
@@ -140,6 +147,7 @@ def test_default_ports_lead_to_every_part_and_outlive_a_restart(platform: Platfo
         assert greeting(4222) == b"INFO"
         ssl_request = bytes([0, 0, 0, 8, 4, 210, 22, 47])
         assert greeting(5432, ssl_request)[:1] in {b"S", b"N"}
+        assert half_closed().startswith(b"HTTP/1.1 200")
         platform.kubectl("delete", "pod", "--selector=app=gateway-service", "--wait=true")
         platform.kubectl("rollout", "status", "deployment/gateway-service", f"--timeout={SECONDS}s")
         assert eventually(health)

@@ -12,14 +12,16 @@ from .loop import Loop
 from .playbooks import PlaybookFailed, Playbooks
 from .screen import Screen
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main(arguments: list[str]) -> int:
     """0 after an interruption, which is how a loop ends; 1 for what it cannot begin with."""
     screen = Screen(sys.stdout)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, _interrupted)
     try:
-        Loop(Playbooks(arguments), screen).run()
+        _loop(arguments, screen)
     except KeyboardInterrupt:
         screen.say("Stopped. The platform goes on running: make teardown takes it off, make down the cluster.")
         return 0
@@ -28,15 +30,21 @@ def main(arguments: list[str]) -> int:
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    finally:
-        end_children(os.getpid())
     return 0
 
 
-def _interrupted(number: int, _frame: FrameType | None) -> None:
-    """Builds and playbooks end first: they may be in a group that the terminal's signal does not reach."""
-    signal.signal(number, signal.SIG_IGN)
-    end_children(os.getpid())
+def _loop(arguments: list[str], screen: Screen) -> None:
+    """No playbook runs on after it: it may be in a group that the terminal's signal does not reach."""
+    try:
+        Loop(Playbooks(arguments), screen).run()
+    finally:
+        end_children(os.getpid())
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    """By an exception, so that what waits to be built is given up before anything is ended that it waits for."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

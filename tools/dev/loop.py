@@ -158,8 +158,9 @@ class Loop:
         if not found:
             raise EngineError(f"No pod of {part['name']} runs.")
         for pod in found:
-            sync.copy(cluster, self._namespace, pod, watched.build.context, _targets(files, part))
-            self._filled.add(pod["metadata"]["uid"])
+            # One that came a moment ago lacks what was copied before, too.
+            filled = pod["metadata"]["uid"] in self._filled
+            self._give(cluster, watched, part, pod, files if filled else self._copied(watched))
         return len(found)
 
     def _refill(self, cluster: Cluster) -> None:
@@ -167,20 +168,30 @@ class Loop:
         while True:
             time.sleep(_LOOK_SECONDS)
             for watched in self._watched:
-                with self._lock:
-                    files = set(watched.copied)
-                for name in watched.build.parts if files else ():
+                for name in watched.build.parts if self._copied(watched) else ():
                     try:
-                        self._fill(cluster, watched, self._parts[name], files)
+                        self._fill(cluster, watched, self._parts[name])
                     except EngineError:
                         continue  # the next look tries again
 
-    def _fill(self, cluster: Cluster, watched: Watched, part: Mapping[str, Any], files: set[str]) -> None:
-        for pod in _running(pods.of_part(cluster, self._namespace, part["object"])):
-            if pod["metadata"]["uid"] not in self._filled:
-                sync.copy(cluster, self._namespace, pod, watched.build.context, _targets(files, part))
-                self._filled.add(pod["metadata"]["uid"])
+    def _fill(self, cluster: Cluster, watched: Watched, part: Mapping[str, Any]) -> None:
+        found = _running(pods.of_part(cluster, self._namespace, part["object"]))
+        # After the look: a change that comes later finds these pods by itself.
+        files = self._copied(watched)
+        for pod in found:
+            if files and pod["metadata"]["uid"] not in self._filled:
+                self._give(cluster, watched, part, pod, files)
                 self._screen.say(f"{part['name']}: pod {pod['metadata']['name']} has the copied files too")
+
+    def _give(
+        self, cluster: Cluster, watched: Watched, part: Mapping[str, Any], pod: dict[str, Any], files: set[str]
+    ) -> None:
+        sync.copy(cluster, self._namespace, pod, watched.build.context, _targets(files, part))
+        self._filled.add(pod["metadata"]["uid"])
+
+    def _copied(self, watched: Watched) -> set[str]:
+        with self._lock:
+            return set(watched.copied)
 
     # --- logs ---------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ ansible-core 2.19 gives a worker no chance: it passes SIGINT and SIGTERM on to i
 A parent whose standard output is gone waits for ever, as the thread that shows results has died of it. So
 
 - a worker that has a run in hand tells the run to stop, and ends with its report (`heeded`); also when its parent died;
+- a worker that has made what must go again leaves by an exception (`terminable`);
 - the parent passes the signal on as before, but waits a while for its workers first (`await_workers`). What they say
   meanwhile is shown by the usual way, so it reaches AWX and log files too.
 
@@ -65,6 +66,26 @@ def heeded(interruption: Interruption) -> Iterator[None]:
     finally:
         done.set()
         restore()
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Within this, SIGINT and SIGTERM raise KeyboardInterrupt, so that what was made is removed on the way out.
+
+    Told once: Ansible passes an interrupt on to its workers and then terminates them too, in the middle of the removal.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        for number in _FORWARDED:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, leave) for number in _FORWARDED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def say_last(text: str) -> None:

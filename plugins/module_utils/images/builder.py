@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from ..engine.errors import EngineError
 from . import image_map, kind
 from .content import digest
 from .docker import Docker, Options, detect
+from .parallel import each
 from .programs import Say, work
 from .sources import Build, builds
 from .tags import tag
@@ -252,12 +252,11 @@ class Builder:
         """Side by side; all of them end, then what failed is said together. Raises EngineError."""
         results: list[T] = []
         failures: list[EngineError] = []
-        with ThreadPoolExecutor(max(1, self._request.parallel)) as pool:
-            for future in [pool.submit(job, item) for item in items]:
-                try:
-                    results.append(future.result())
-                except EngineError as error:
-                    failures.append(error)
+        for future in each(job, items, self._request.parallel):
+            try:
+                results.append(future.result())
+            except EngineError as error:
+                failures.append(error)
         if failures:
             remedies = dict.fromkeys(failure.remedy for failure in failures if failure.remedy)
             raise EngineError("\n".join(failure.message for failure in failures), "\n".join(remedies))

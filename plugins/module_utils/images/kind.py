@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..engine.errors import EngineError
 from . import archive
-from .programs import ask, missing
+from .parallel import each
+from .programs import ask, started
 
+# Nodes at once.
+_AT_ONCE = 8
 # On the node's image: the id of the engine's image that it came from.
 ID_LABEL = "multi-agent.platform/image-id"
 _CTR = ("ctr", "--namespace=k8s.io")
@@ -30,20 +32,22 @@ def nodes(cluster: str) -> list[str]:
     return found
 
 
-def load(on: Iterable[str], images: Mapping[str, str]) -> bool:
+def load(on: Sequence[str], images: Mapping[str, str]) -> bool:
     """Nodes have the images (reference -> id in the engine). Whether one lacked any. Raises EngineError."""
-    with ThreadPoolExecutor(8) as pool:
-        lacking = dict(zip(on, pool.map(lambda node: _lacking(node, images), on), strict=True))
-        wanted = sorted({reference for references in lacking.values() for reference in references})
-        if not wanted:
-            return False
-        with tempfile.TemporaryDirectory(prefix="multi-agent-images.") as folder:
-            file = Path(folder) / "images.tar"
-            done = ask(["docker", "save", "--output", str(file), *wanted])
-            if done.returncode != 0:
-                raise EngineError(f"{', '.join(wanted)} could not be saved: {done.stderr.strip()}", _ROOM)
-            saved = archive.read(file, {reference: _full(reference) for reference in wanted})
-            list(pool.map(lambda node: _into(node, saved, lacking[node]), [node for node in lacking if lacking[node]]))
+    listed = each(lambda node: _lacking(node, images), on, _AT_ONCE)
+    lacking = {node: future.result() for node, future in zip(on, listed, strict=True)}
+    wanted = sorted({reference for references in lacking.values() for reference in references})
+    if not wanted:
+        return False
+    with tempfile.TemporaryDirectory(prefix="multi-agent-images.") as folder:
+        file = Path(folder) / "images.tar"
+        done = ask(["docker", "save", "--output", str(file), *wanted])
+        if done.returncode != 0:
+            raise EngineError(f"{', '.join(wanted)} could not be saved: {done.stderr.strip()}", _ROOM)
+        saved = archive.read(file, {reference: _full(reference) for reference in wanted})
+        in_need = [node for node in lacking if lacking[node]]
+        for future in each(lambda node: _into(node, saved, lacking[node]), in_need, _AT_ONCE):
+            future.result()
     return True
 
 
@@ -75,25 +79,20 @@ def _into(node: str, saved: archive.Saved, images: Mapping[str, str]) -> None:
 def _import(node: str, saved: archive.Saved, without: set[str]) -> str:
     """Why it failed; empty where it did not."""
     command = ["docker", "exec", "--interactive", node, *_CTR, "images", "import", "--all-platforms"]
-    try:
-        with (
-            tempfile.TemporaryFile() as said,
-            subprocess.Popen(
-                [*command, "--snapshotter=overlayfs", "-"], stdin=subprocess.PIPE, stdout=said, stderr=said
-            ) as running,
-        ):
-            try:
-                if running.stdin is not None:
-                    saved.write(running.stdin, without)
-                    running.stdin.close()
-            except BrokenPipeError:
-                pass  # it has ended, and says why
-            if running.wait() == 0:
-                return ""
-            said.seek(0)
-            return said.read().decode("utf-8", "replace").strip() or f"exit code {running.returncode}"
-    except FileNotFoundError:
-        raise missing("docker") from None
+    with (
+        tempfile.TemporaryFile() as said,
+        started([*command, "--snapshotter=overlayfs", "-"], stdin=subprocess.PIPE, stdout=said, stderr=said) as running,
+    ):
+        try:
+            if running.stdin is not None:
+                saved.write(running.stdin, without)
+                running.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended, and says why
+        if running.wait() == 0:
+            return ""
+        said.seek(0)
+        return said.read().decode("utf-8", "replace").strip() or f"exit code {running.returncode}"
 
 
 def _full(reference: str) -> str:

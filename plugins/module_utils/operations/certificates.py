@@ -15,11 +15,17 @@ _SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 
 
 def expiry(pem: bytes) -> datetime:
-    """notAfter of the first certificate of a PEM text. Raises ValueError where there is none."""
+    """notAfter of the first certificate of a PEM text. Raises ValueError where there is none that can be read."""
     match = _PEM.search(pem)
     if not match:
         raise ValueError("no certificate")
-    certificate = base64.b64decode(match[1])
+    try:
+        return _not_after(base64.b64decode(match[1]))
+    except IndexError:  # well-formed, but without the elements of a certificate
+        raise ValueError("no certificate") from None
+
+
+def _not_after(certificate: bytes) -> datetime:
     fields = _members(_value(_members(_value(certificate, 0)[1])[0], 0)[1])
     position = 4 if fields[0][0] == _VERSION else 3
     _, not_after = _members(_value(fields[position], 0)[1])

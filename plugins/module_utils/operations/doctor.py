@@ -18,6 +18,7 @@ from ..engine.cluster import Cluster
 from ..engine.errors import ApiError
 from ..engine.kinds import BUILT_IN, Kind
 from ..engine.manifests import secret_values
+from ..engine.transport import Disconnected, Untrusted
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
 from . import definitions
@@ -117,7 +118,10 @@ def _served(cluster: Cluster, path: str) -> bool:
 
 
 def _text(cluster: Cluster, path: str) -> str:
-    response = cluster.transport.request("GET", path)
+    try:
+        response = cluster.transport.request("GET", path)
+    except (Disconnected, Untrusted):
+        return ""  # what else is read says that the server is away
     return response.data.decode("utf-8", "replace") if response.status == 200 else ""
 
 

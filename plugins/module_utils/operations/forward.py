@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import select
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..engine.cluster import Cluster
 from ..engine.errors import EngineError
+from ..platform.reader import to_integer
 from .cluster_view import workload
 from .pods import running
 from .streams import Stream, port
@@ -20,6 +22,9 @@ Object = dict[str, Any]
 
 ADDRESS = "127.0.0.1"
 _DATA, _ERROR = 0, 1
+_LAST_PORT = 65535
+# How often a client that has said its last word is asked whether it is still there.
+_ALIVE_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,16 @@ class Forward:
     remote: int
 
 
-def plan(cluster: Cluster, namespace: str, ports: dict[str, int]) -> list[Forward]:
+def port_number(option: str, value: Any, least: int = 1) -> int:
+    """The port that ``option`` gives, a number or a text that reads as one. Raises EngineError."""
+    number = to_integer(value)
+    if number is None or not least <= number <= _LAST_PORT:
+        own = ", or 0 for the part's own" if least == 0 else ""
+        raise EngineError(f"{option} = {value} is no port.", f"Give a number from 1 to {_LAST_PORT}{own}.")
+    return number
+
+
+def plan(cluster: Cluster, namespace: str, ports: Mapping[str, int]) -> list[Forward]:
     """Part -> local port, completed with the port that the part listens on. Raises EngineError."""
     found = []
     for part, local in ports.items():
@@ -39,7 +53,7 @@ def plan(cluster: Cluster, namespace: str, ports: dict[str, int]) -> list[Forwar
         listening = [entry["containerPort"] for entry in spec["containers"][0].get("ports") or []]
         if not listening:
             raise EngineError(f"{part} listens on no port.", "Choose another part.")
-        found.append(Forward(part, int(local) or listening[0], listening[0]))
+        found.append(Forward(part, local or listening[0], listening[0]))
     return found
 
 
@@ -62,17 +76,17 @@ def listen(
     except OSError as error:
         for _, listener in taken:
             listener.close()
-        port_number = taken[-1][0].local
+        number = taken[-1][0].local
         why = "is in use on this machine" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
         raise EngineError(
-            f"Port {port_number} for {taken[-1][0].part} {why}.",
-            f"Choose another: {instead(replace(taken[-1][0], local=_other(port_number)))}",
+            f"Port {number} for {taken[-1][0].part} {why}.",
+            f"Choose another: {instead(replace(taken[-1][0], local=_other(number)))}",
         ) from None
     return taken
 
 
-def _other(port_number: int) -> int:
-    return port_number + 10000 if port_number < 50000 else port_number - 10000
+def _other(number: int) -> int:
+    return number + 10000 if number < 50000 else number - 10000
 
 
 def serve(
@@ -103,7 +117,8 @@ def _connect(
         say(f"{forward.part}: {error.message}")
         client.close()
         return
-    threading.Thread(target=_upstream, args=(stream, client), daemon=True).start()
+    upstream = threading.Thread(target=_upstream, args=(stream, client), daemon=True)
+    upstream.start()
     begun: set[int] = set()
     while (frame := stream.receive()) is not None:
         channel, data = frame
@@ -121,11 +136,25 @@ def _connect(
     stream.close()
     with contextlib.suppress(OSError):
         client.shutdown(socket.SHUT_RDWR)
+    upstream.join()  # it looks at the socket until then
     client.close()
 
 
 def _upstream(stream: Stream, client: socket.socket) -> None:
+    """The protocol knows no end of one direction only: after the client's last word the pod ends the stream."""
     with contextlib.suppress(OSError):
         while data := client.recv(1 << 16):
             stream.send(_DATA, data)
+        _await_end(client)
     stream.close()
+
+
+def _await_end(client: socket.socket) -> None:
+    """Until the socket is shut down here, or the client is gone altogether. Raises OSError."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):  # not every system has each
+        if hasattr(socket, option):
+            client.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), _ALIVE_SECONDS)
+    gone = select.poll()
+    gone.register(client, 0)  # errors and hang-ups are told anyway
+    gone.poll()

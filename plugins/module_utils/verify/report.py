@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
+from ..engine.errors import EngineError
 from .checks import Check, Outcome
 
 _MARK = {Outcome.PASSED: "ok", Outcome.FAILED: "FAILED", Outcome.SKIPPED: "skipped"}
@@ -34,8 +36,31 @@ def summary(checks: Sequence[Check], seconds: float) -> str:
     )
 
 
+def refuse_unwritable(file: Path) -> None:
+    """Before the work whose report it is to hold. Raises EngineError; leaves nothing but the folder."""
+    with _written(file):
+        there = file.exists()
+        file.open("ab").close()
+        if not there:
+            file.unlink()
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[None]:
+    """Its folder is there."""
+    try:
+        if not file.parent.exists():  # else a file in its place would be said to exist
+            file.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise EngineError(
+            f"verify_junit = {file} cannot be written: {error.strerror}.",
+            "Name a file in a folder that this user may write, or leave it empty for none.",
+        ) from None
+
+
 def write_junit(file: Path, suite: str, checks: Sequence[Check], seconds: float) -> None:
-    """One testsuite; classname is the group. https://github.com/testmoapp/junitxml"""
+    """One testsuite; classname is the group. https://github.com/testmoapp/junitxml Raises EngineError."""
     suites = ET.Element("testsuites")
     root = ET.SubElement(
         suites,
@@ -59,5 +84,5 @@ def write_junit(file: Path, suite: str, checks: Sequence[Check], seconds: float)
             ET.SubElement(case, "system-out").text = check.message
     tree = ET.ElementTree(suites)
     ET.indent(tree)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    tree.write(file, encoding="utf-8", xml_declaration=True)
+    with _written(file):
+        tree.write(file, encoding="utf-8", xml_declaration=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ..conftest import ended, started
+from ..conftest import ended, interrupted, started
 from .registry import Registry, registry
 
 
@@ -44,8 +45,17 @@ class Project:
         self, playbook: str, *arguments: str, expect: int = 0, env: dict[str, str] | None = None, **more: Any
     ) -> str:
         """Both streams of a playbook's run."""
+        command = ["ansible-playbook", f"playbooks/{playbook}.yml", "-i", "inventories/local"]
+        environment = {"ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen"} | (env or {})
+        with started([*command, "-e", json.dumps(self.variables(**more)), *arguments], **environment) as process:
+            output = "".join(ended(process, expect))
+        assert "Traceback" not in output
+        return output
+
+    def variables(self, **more: Any) -> dict[str, Any]:
+        """What the playbook is told: two parts, and a map of this project."""
         parts = dict.fromkeys(("orchestration", "agent", "tool", "model", "vector", "execution"))
-        variables: dict[str, Any] = {
+        return {
             "platform_source_dir": str(self.root / "sources"),
             "platform_services_overrides": {**parts, "gateway": {"calls": []}},
             "platform_images": {
@@ -59,12 +69,6 @@ class Project:
             "images_map": str(self.root / "images.yml"),
             **more,
         }
-        command = ["ansible-playbook", f"playbooks/{playbook}.yml", "-i", "inventories/local"]
-        environment = {"ANSIBLE_STDOUT_CALLBACK": "multi_agent.platform.screen"} | (env or {})
-        with started([*command, "-e", json.dumps(variables), *arguments], **environment) as process:
-            output = "".join(ended(process, expect))
-        assert "Traceback" not in output
-        return output
 
     def edit(self, part: str, text: str) -> None:
         """Change a file of a part."""
@@ -272,6 +276,27 @@ def test_a_machine_without_docker_says_so(project: Project, tmp_path: Path) -> N
         (programs / program).symlink_to(found)
     output = project.run("images", expect=2, env={"PATH": str(programs)})
     assert "docker is not installed, or not on PATH" in output
+
+
+def test_a_run_that_is_interrupted_leaves_no_build_and_no_file(project: Project, tmp_path: Path) -> None:
+    """With an engine whose builds take for ever."""
+    programs, begun, temporary = (tmp_path / name for name in ("bin", "begun", "temporary"))
+    for folder in (programs, begun, temporary):
+        folder.mkdir()
+    (programs / "docker").write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        "info*) echo '{}';; 'buildx version'|'buildx inspect') ;; 'image inspect'*) exit 1;;\n"
+        f"'buildx build --progress'*) echo $$ > {begun}/$$; exec sleep 600;;\nesac\n"
+    )
+    (programs / "docker").chmod(0o755)
+    variables = project.variables(images_parallel=1)
+    command = ["ansible-playbook", "playbooks/images.yml", "-i", "inventories/local", "-e", json.dumps(variables)]
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    with started(command, PATH=path, TMPDIR=str(temporary)) as process:
+        interrupted(process, lambda: any(file.read_text() for file in begun.iterdir()))
+    (build,) = begun.iterdir()
+    assert subprocess.run(["ps", "-p", build.name], capture_output=True, check=False).returncode != 0
+    assert [file.name for file in temporary.iterdir() if file.name.startswith("multi-agent-")] == []
 
 
 def test_an_engine_that_is_away_is_said(project: Project) -> None:

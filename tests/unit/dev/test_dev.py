@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -110,6 +111,43 @@ def test_children_in_other_sessions_are_ended_too(tmp_path: Path) -> None:
     finally:
         parent.kill()
         parent.wait()
+
+
+def test_an_interruption_ends_the_loop_and_begins_no_other_build(tmp_path: Path) -> None:
+    """As a terminal does it: to the loop and its builds alike. Two of four builds wait for their turn."""
+    code = (
+        "import sys\n"
+        "from ansible_collections.multi_agent.platform.plugins.module_utils.images import builder, programs\n"
+        "from tools.dev import __main__ as dev\n"
+        "class Loop:\n"
+        "    def __init__(self, *_): pass\n"
+        "    def run(self):\n"
+        "        request = builder.Request([], {}, [], [], source_dir='', map='', environment='local', parallel=2)\n"
+        f"        build = ['sh', '-c', 'echo $$ > {tmp_path}/$0; exec sleep 600']\n"
+        "        job = lambda name: programs.work([*build, name], 'build', print)\n"
+        "        builder.Builder(request, print)._each(job, ['1', '2', '3', '4'])\n"
+        "dev.Loop, dev.Playbooks = Loop, lambda _arguments: None\n"
+        "sys.exit(dev.main([]))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            while process.poll() is None and len(list(tmp_path.iterdir())) < 2:
+                time.sleep(0.05)
+            os.killpg(process.pid, signal.SIGINT)
+            said = process.communicate(timeout=30)[0]
+        finally:
+            process.kill()
+    assert process.returncode == 0, said
+    assert said.startswith("Stopped.")
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not [file for file in tmp_path.iterdir() if _runs(int(file.read_text()))]
 
 
 def _runs(pid: int) -> bool:

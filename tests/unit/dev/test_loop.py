@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.images.builder import Request, Result
 from ansible_collections.multi_agent.platform.plugins.module_utils.images.sources import Build
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations import pods
 
-from tools.dev import loop
+from tools.dev import loop, sync
 from tools.dev.playbooks import PlaybookFailed
 from tools.dev.screen import Screen
 
@@ -90,3 +91,32 @@ def test_what_was_built_and_not_deployed_is_deployed_by_the_next_change(builds: 
     assert "the image is the same" in save("Dockerfile", False)
     assert "(build 1.0, load 2.0, deploy " in save("Dockerfile", True)
     assert playbooks.deployed == 2
+
+
+def test_a_pod_that_came_a_moment_ago_gets_what_was_copied_before(
+    builds: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop looks for new pods every second: a change may come first."""
+    running = loop.Loop(cast("Any", Playbooks()), Screen(io.StringIO()))
+    there = ["old"]
+    given: dict[str, list[str]] = {}
+
+    def of_part(*_: Any) -> list[dict[str, Any]]:
+        return [{"metadata": {"name": name, "uid": name}, "status": {"phase": "Running"}} for name in there]
+
+    def copy(_cluster: Any, _namespace: str, pod: dict[str, Any], _context: Path, files: dict[str, str]) -> None:
+        given.setdefault(pod["metadata"]["uid"], []).extend(sorted(files))
+
+    monkeypatch.setattr(pods, "of_part", of_part)
+    monkeypatch.setattr(sync, "copy", copy)
+    cluster: Any = None
+    running._take_up(cluster, [tmp_path / "src/a.py"], 0.0)
+    there.append("new")
+    running._take_up(cluster, [tmp_path / "src/b.py"], 0.0)
+    running._fill(cluster, running._watched[0], PART)
+    assert given == {"old": ["src/a.py", "src/b.py"], "new": ["src/a.py", "src/b.py"]}
+    # And one that came before the change, and that only the look for new pods finds.
+    there.append("newest")
+    running._fill(cluster, running._watched[0], PART)
+    assert given["newest"] == ["src/a.py", "src/b.py"]
+    assert builds == []

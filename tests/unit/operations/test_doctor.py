@@ -2,12 +2,16 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.transport import Disconnected, Untrusted
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations.doctor import (
     ADVICE,
     PROBLEM,
     Facts,
+    _text,
     examine,
     full_scale_out,
 )
@@ -17,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 LABELS = {"applyset.kubernetes.io/part-of": "applyset-x-v1"}
+DEGENERATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 DIGEST = "r.example/agent:1@sha256:0"
 
 
@@ -115,6 +120,7 @@ CASES = [
         "PodDisruptionBudget pg allows no disruption",
     ),
     ({"Secret": [_secret("tls", "kubernetes.io/tls")]}, {}, PROBLEM, "no certificate"),
+    ({"Secret": [_secret("tls", "kubernetes.io/tls", **{"tls.crt": DEGENERATE})]}, {}, PROBLEM, "no certificate"),
     ({"Secret": [_certificate(days=20)]}, {}, ADVICE, "certificate of Secret edge ends in 20d"),
     ({"Secret": [_certificate(hours=-2)]}, {}, PROBLEM, "certificate of Secret edge ended 2h ago"),
     ({"Ingress": [_ingress("edge")]}, {}, PROBLEM, "Ingress gateway wants TLS Secret edge, which is missing"),
@@ -144,6 +150,15 @@ CASES = [
 def test_each_check(change, facts, level, words):
     found = _examined(change, **facts)
     assert any(f.level == level and words in f.what and f.remedy for f in found), found
+
+
+@pytest.mark.parametrize("failure", [Disconnected(OSError("broken")), Untrusted("no authority")])
+def test_metrics_that_break_off_are_none(failure):
+    def request(*_):
+        raise failure
+
+    cluster: Any = SimpleNamespace(transport=SimpleNamespace(request=request))
+    assert _text(cluster, "/metrics") == ""
 
 
 def test_a_certificate_that_a_route_uses_and_that_lasts_is_sound():
