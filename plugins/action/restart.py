@@ -6,14 +6,18 @@ from typing import Any, ClassVar
 
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.ansible.progress import Progress
+from ..module_utils.backup import jobs, quiet
 from ..module_utils.engine.cluster import Cluster
 from ..module_utils.engine.manifests import describe
 from ..module_utils.operations import workloads
 from ..module_utils.operations.cluster_view import named
+from ..module_utils.operations.screen import count
+
+Object = dict[str, Any]
 
 
 class ActionModule(Operation):
-    """Replaces the pods of a part one by one."""
+    """Replaces the pods of a part one by one, and starts what a restore has stopped."""
 
     ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
@@ -27,13 +31,28 @@ class ActionModule(Operation):
         part = named(cluster, args["namespace"], args["part"])
         namespace, check = args["namespace"], self._task.check_mode
         chosen = workloads.chosen(cluster, namespace, part)
-        objects = workloads.restart(cluster, namespace, chosen, check=check)
+        stopped = [obj for obj in chosen if quiet.pods_before(obj)]
+        suspended = part == "all" and quiet.suspended(cluster, namespace)
+        if stopped or suspended:
+            jobs.refuse_beside(cluster, namespace, "Nothing was started.")
+        running = [obj for obj in chosen if not quiet.pods_before(obj)]
         names = ", ".join(describe(obj) for obj in chosen)
+        objects: list[Object] = []
+        if stopped or suspended:
+            self._say_what_starts(stopped, suspended)
+            objects += [] if check else quiet.release(cluster, namespace, stopped)
+        if running:
+            objects += workloads.restart(cluster, namespace, running, check=check)
+            self.say(f"{'Would restart' if check else 'Restarting'} {', '.join(describe(obj) for obj in running)}.")
         if check:
-            self.say(f"Would restart {names}.")
             return {"changed": True, "objects": names}
-        self.say(f"Restarting {names}.")
         if args["wait"]:
             workloads.wait(cluster, namespace, objects, args["wait_timeout"], Progress("restart", check).waits)
             self.say("All pods are new and ready.")
         return {"changed": True, "objects": names}
+
+    def _say_what_starts(self, stopped: list[Object], suspended: bool) -> None:
+        would = "Would start" if self._task.check_mode else "Starting"
+        what = [f"{describe(obj)} ({count(quiet.pods_before(obj), 'pod')})" for obj in stopped]
+        what += ["the schedule of backups"] if suspended else []
+        self.say(f"{would} what a restore stopped: {', '.join(what)}.")

@@ -33,8 +33,7 @@ class ActionModule(Operation):
         if asked.parts == (restoring.CREDENTIALS,):
             return {"changed": False, "live": False} if args["inspect"] else self._credentials(cluster, asked, args)
         namespace = args["namespace"]
-        if running := jobs.under_way(cluster, namespace, "restore"):
-            raise EngineError(f"A restore is under way already, by Job {running}.", "Wait for it, or read its log.")
+        jobs.refuse_beside(cluster, namespace, "Nothing was restored.")
         plan = restoring.inspect(cluster, namespace, asked, args["wait_timeout"])
         if args["inspect"] or self._task.check_mode:
             self.say(screens.inspected(plan, namespace))
@@ -48,32 +47,39 @@ class ActionModule(Operation):
         progress = Progress("restore", check=False).waits
         users = sorted({str(name) for part in asked.parts for name in args["users"].get(part, ())})
         kept = ""
+        before = quiet.stopped(cluster, namespace)
         try:
             stopped = quiet.stop(cluster, namespace, users, args["pods_timeout"])
             if stopped:
                 self.say(f"Stopped: {', '.join(stopped)}.")
+            # One may have been scheduled just before the schedule was suspended.
+            jobs.refuse_beside(cluster, namespace, "Nothing was restored.")
             if live and args["keep"]:
                 source = jobs.schedule(cluster, namespace, "backup")
                 # Retention knows nothing of the backup that is about to be restored, and could let it go.
                 job = jobs.made_of(source, jobs.Wanted({"REASON": "before a restore", "KEEP_ALL": "true"}))
                 kept = jobs.run(cluster, namespace, job, args["wait_timeout"], self.say)["backup"]["name"]
                 self.say(f"What is there now is kept as backup {kept}.")
-        except EngineError:
-            # Nothing was restored yet: everything goes on as it was, also where the run was told to stop.
-            if started := quiet.start(cluster, namespace, 0, progress):
-                self.say(f"Nothing was restored. Started again: {', '.join(started)}.")
+            job = restoring.job(cluster, namespace, asked)
+        except EngineError as error:
+            # Everything goes on as it was, also where the run was told to stop.
+            self._go_on(cluster, namespace, before, error)
             raise
         try:
-            done = restoring.restore(cluster, namespace, asked, args["wait_timeout"], self.say)
+            done = jobs.run(cluster, namespace, job, args["wait_timeout"], self.say)
+        except jobs.NothingDone as error:
+            self._go_on(cluster, namespace, before, error)
+            raise
         except EngineError as error:
             # Of a run that was told to stop, and of one that waited too long, the Job goes on.
             again = f"make restore FROM={asked.backup} NAME={namespace}"
             back = f" What was there before: make restore FROM={kept} NAME={namespace}." if kept else ""
-            raise EngineError(
-                error.message,
+            error.remedy = (
                 f"{error.remedy}\nThe services stay stopped, as some stores may be restored and others not. "
-                f"Restore again when the Job has ended ({again}): it begins anew, and starts them at its end.{back}",
-            ) from None
+                f"Restore again when the Job has ended ({again}): it begins anew, and starts them at its end.{back} "
+                "To start them with the data that is there then: make restart S=all."
+            )
+            raise
         self.say(f"Restored {', '.join(done['parts'])} of backup {done['restored']} in {done['seconds']:.0f} s.")
         for part, names in done["gone"].items():
             if names:
@@ -82,6 +88,22 @@ class ActionModule(Operation):
         if started:
             self.say(f"Started: {', '.join(started)}.")
         return {"changed": True, "restored": done, "kept": kept, "started": started}
+
+    def _go_on(self, cluster: Cluster, namespace: str, before: set[str], error: EngineError) -> None:
+        """Undo the stop, as nothing was restored; ``error`` is why, and is said whatever comes of it.
+
+        What was stopped ``before`` stays so: the restore that did it may have replaced a part of the data.
+        """
+        error.remedy = f"{error.remedy}\nThe live data is as it was.".lstrip()
+        try:
+            started = quiet.undo(cluster, namespace, before)
+        except EngineError as second:
+            error.remedy += f" But the services are still stopped, as they could not be started: {second}"
+            return
+        if started:
+            error.remedy += f" Started again: {', '.join(started)}."
+        if before:
+            error.remedy += f" Still stopped by an earlier restore: {', '.join(sorted(before))}; {quiet.WAY_OUT}."
 
     def _credentials(self, cluster: Cluster, asked: restoring.Asked, args: dict[str, Any]) -> dict[str, Any]:
         namespace, secret, check = args["namespace"], self.secret(), self._task.check_mode

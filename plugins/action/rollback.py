@@ -53,6 +53,7 @@ class ActionModule(Operation):
                     with cluster.interruption.shielded():
                         stored = rollback.without_migrations(releases.manifests(cluster, namespace, release, tier))
                         about = partial(context, self.variables, cluster, self.host, note)
+                        failure = failure and self.redact(cluster, namespace, failure)
                         change = releases.Change(progress.changes, failure)
                         releases.record(cluster, namespace, tier, stored, change, about)
             changed |= result.changed

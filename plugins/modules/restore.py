@@ -13,8 +13,11 @@ author:
 description:
   - Refuses before anything is written what cannot be restored, such as an unknown, corrupt or newer backup, one of
     another platform, or of another number of Qdrant nodes.
-  - Refuses to replace live data unless O(name) is its namespace.
-  - Stops what uses the stores, makes a backup of what is there, restores, and starts everything as it was.
+  - Refuses to replace live data unless O(name) is its namespace, and to run beside another restore or a backup.
+  - Suspends the schedule of backups, stops what uses the stores, makes a backup of what is there, restores, and starts
+    everything as it was.
+  - Where it fails before anything live was replaced, everything is started again. Where something may have been
+    replaced, everything stays stopped, until it is restored again or M(multi_agent.platform.restart) starts it.
   - Postgres grows in a second database that takes the place of the live one when it is complete.
 options:
   backup:

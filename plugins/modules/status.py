@@ -37,7 +37,9 @@ ready:
   returned: always
   type: bool
 workloads:
-  description: Every Deployment and StatefulSet.
+  description: >-
+    Every Deployment and StatefulSet. One that a restore stopped and did not start again is not ready, and has
+    C(stopped_by_restore).
   returned: always
   type: list
   elements: dict

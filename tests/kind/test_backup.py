@@ -84,6 +84,10 @@ class Backups:
         self.platform.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/hand", "--timeout=60s")
         self.platform.kubectl("delete", "pod", "hand", "--now")
 
+    def suspended(self) -> bool:
+        """Whether no backup is made on schedule."""
+        return bool(self.platform.get("cronjob", "backup")["spec"].get("suspend"))
+
     def services_run(self) -> bool:
         return all(d["spec"]["replicas"] > 0 for d in self.platform.get("deployments")["items"])
 
@@ -197,10 +201,46 @@ def test_an_interrupted_restore_is_ended_by_the_next(backups: Backups) -> None:
     output = running.communicate(timeout=120)[0]
     assert running.returncode != 0, output
     assert "The services stay stopped" in output
+    assert "make restart S=all" in output
     assert not backups.services_run()
+    assert backups.suspended()
+    assert "stopped by a restore" in backups.verb("status").output
+    assert "A restore stopped " in backups.verb("check_health", fails=True).output
+    # Not waited for: it becomes ready with the parts that it calls.
+    backups.verb("restart", part="agent", platform_wait=False)
+    assert backups.platform.get("deployment", "agent-service")["spec"]["replicas"] > 0
+    assert backups.suspended()
     backups.restore(name)
+    assert backups.services_run()
+    assert not backups.suspended()
     assert counts(kept(backups.platform, run_id)) == before
     backups.platform.round_trip()
+
+
+def test_a_restore_that_fails_before_it_replaces_anything_starts_the_services_again(backups: Backups) -> None:
+    """Its container that loads breaks, and tells a password."""
+    platform = backups.platform
+    run_id = platform.round_trip()
+    name = backups.make()
+    breaks = (
+        '. "$WORK_DIR/load.env"; [ -z "${DUMP:-}" ] || '
+        '{ echo "no: $(cat "$POSTGRES_PASSWORD_FILE")" >/dev/termination-log; exit 1; }'
+    )
+    path = "/spec/jobTemplate/spec/template/spec/initContainers/1/command"
+    patch = [{"op": "replace", "path": path, "value": ["/bin/sh", "-c", breaks]}]
+    platform.kubectl("patch", "cronjob", "restore", "--type=json", f"--patch={json.dumps(patch)}")
+    try:
+        output = backups.restore(name, fails=True).output
+        assert backups.services_run()
+        assert not backups.suspended()
+    finally:
+        platform.kubectl("delete", "jobs", "--selector=app=restore", "--cascade=foreground")
+        platform.site(**ENABLED)  # the container as it was; waits for the services
+    assert "The live data is as it was. Started again: " in output
+    # Compared first: a failed assertion prints what it looks at.
+    hidden = "no: ********" in output
+    assert hidden, "the password is not masked"
+    kept(platform, run_id)
 
 
 def test_credentials_that_are_lost_come_back_from_a_backup(backups: Backups, tmp_path: Path) -> None:

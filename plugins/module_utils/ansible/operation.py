@@ -10,9 +10,13 @@ from typing import Any, ClassVar
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..engine import retry
 from ..engine.cluster import Cluster, connect
-from ..engine.errors import EngineError
+from ..engine.credentials import redacted
+from ..engine.errors import ConnectionFailed, EngineError
+from ..engine.manifests import secret_values
 from ..engine.render import plain
+from ..operations.cluster_view import SECRET
 from . import garbage, signals
 from .connection import CONNECTION_SPEC
 from .failure import Failure
@@ -23,7 +27,7 @@ signals.await_workers()
 
 # Where a task leaves an option out, the shared role's variable says it.
 FALLBACK = {"namespace": "platform_namespace", "kubeconfig": "platform_kubeconfig", "context": "platform_context"}
-# A person waits for the answer: a server that is away is said so soon.
+# A person waits for the answer: a server that is away is said so soon. What writes or waits bears as much as a run.
 PATIENCE_SECONDS = 3.0
 
 display = Display()
@@ -33,7 +37,7 @@ class Operation(ActionBase):
     """An action on one cluster. Subclasses name their options in ``SPEC`` and do their work in ``operate``."""
 
     SPEC: ClassVar[dict[str, Any]] = {}
-    # Whether Ctrl-C ends the work in order, with a report, instead of at once.
+    # Whether it writes or waits: Ctrl-C ends it in order, with a report, and a server may be away for a while.
     ENDS_IN_ORDER: ClassVar[bool] = False
     _requires_connection = False
     _supports_check_mode = True
@@ -52,13 +56,16 @@ class Operation(ActionBase):
         cluster: Cluster | None = None
         try:
             args = self._arguments()
-            cluster = connect(args, PATIENCE_SECONDS)
+            cluster = connect(args, retry.PATIENCE_SECONDS if self.ENDS_IN_ORDER else PATIENCE_SECONDS)
             with signals.heeded(cluster.interruption) if self.ENDS_IN_ORDER else nullcontext():
                 return self.operate(cluster, args)
         except EngineError as error:
+            text = str(error)
+            if cluster and not isinstance(error, ConnectionFailed):
+                text = self.redact(cluster, args["namespace"], text)
             if cluster and cluster.interruption.reason:
-                signals.say_last(str(error))
-            raise Failure(str(error)) from None
+                signals.say_last(text)
+            raise Failure(text) from None
         finally:
             if cluster:
                 cluster.close()
@@ -73,6 +80,21 @@ class Operation(ActionBase):
     def secret(self) -> str:
         """Name of the Secret that credentials are read from."""
         return str(self.variables.get("platform_existing_secret") or "platform-credentials")
+
+    def redact(self, cluster: Cluster, namespace: str, text: str) -> str:
+        """``text`` without any value of the live credentials: for words of pods, such as their last log lines.
+
+        As it is where they cannot be read.
+        """
+        # Also of a run that was told to stop, and soon.
+        look = Cluster(cluster.connection, PATIENCE_SECONDS)
+        try:
+            values = secret_values(look.find(SECRET, namespace, self.secret()))
+        except EngineError:
+            return text
+        finally:
+            look.close()
+        return redacted(text, values)
 
     def say(self, lines: str | Iterable[str]) -> None:
         """Show text to the user at once and in one piece, so that clusters of a fleet do not mix theirs."""

@@ -19,6 +19,7 @@ from ..engine.diagnosis import Diagnosis
 from ..engine.errors import EngineError
 from ..engine.interruption import Interrupted
 from ..engine.kinds import BUILT_IN
+from ..engine.retry import delays
 from ..engine.transport import Disconnected
 from ..operations.cluster_view import POD
 
@@ -31,6 +32,10 @@ RESULT = "RESULT "
 _POLL_SECONDS = 1.0
 _SAY_SECONDS = 15.0
 _NO_SPACE = "No space left on device"
+
+
+class NothingDone(EngineError):
+    """A Job that failed, or was given up, before its last container ran: those before it replace nothing."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,19 @@ def under_way(cluster: Cluster, namespace: str, app: str) -> str:
     return ""
 
 
+def refuse_beside(cluster: Cluster, namespace: str, refused: str) -> None:
+    """Raises EngineError while a restore or a backup is under way. ``refused``: a sentence of what was not done."""
+    if running := under_way(cluster, namespace, "restore"):
+        raise EngineError(
+            f"A restore is under way already, by Job {running}. {refused}", "Wait for it, or read its log."
+        )
+    if running := under_way(cluster, namespace, "backup"):
+        raise EngineError(
+            f"A backup is being made, by Job {running}. {refused}",
+            f"Wait for its end, or give that backup up: kubectl delete job/{running} -n {namespace}.",
+        )
+
+
 def _ended(job: Object) -> str:
     """``Complete`` or ``Failed`` with its reason, empty while it runs."""
     for condition in (job.get("status") or {}).get("conditions") or []:
@@ -126,10 +144,18 @@ def _ended(job: Object) -> str:
 def run(
     cluster: Cluster, namespace: str, job: Object, seconds: float, say: Callable[[str], None] = lambda _line: None
 ) -> dict[str, Any]:
-    """Start a Job, wait for its end, and give what it reports. Raises EngineError with its own words where it fails."""
+    """Start a Job, wait for its end, and give what it reports.
+
+    Raises NothingDone where its last container has not run and will not, and EngineError where it fails otherwise or
+    goes on: both with its own words where it has any.
+    """
     name = job["metadata"]["name"]
-    _make_room(cluster, namespace, job)
-    cluster.create(JOB, job, what=f"Job {name}")
+    try:
+        _make_room(cluster, namespace, job)
+        cluster.create(JOB, job, what=f"Job {name}")
+    except EngineError as error:
+        # An answer may have been lost on its way: the Job may be there all the same.
+        raise _given_up(cluster, namespace, name, error) from error
     try:
         return _outcome(cluster, namespace, name, seconds, say)
     except Interrupted as stopped:
@@ -152,8 +178,10 @@ def _outcome(cluster: Cluster, namespace: str, name: str, seconds: float, say: C
         if ended:
             raise _failure(cluster, namespace, live)
         for _, finding in diagnosis.fatal([live]):
-            if not _of_a_container(finding.reason):
-                raise EngineError(f"Job {name} cannot start: {finding}.", _remedy(finding.reason))
+            # A pod that has failed has started: its Job says so a moment later.
+            if not _of_a_container(finding.reason) and not (live.get("status") or {}).get("failed"):
+                error = EngineError(f"Job {name} cannot start: {finding}.", _remedy(finding.reason))
+                raise _given_up(cluster, namespace, name, error)
         now = time.monotonic()
         if now > deadline:
             raise EngineError(
@@ -164,6 +192,19 @@ def _outcome(cluster: Cluster, namespace: str, name: str, seconds: float, say: C
             next_line = now + _SAY_SECONDS
             say(f"  {name}: {_running(cluster, namespace, name)}")
         cluster.interruption.sleep(_POLL_SECONDS)
+
+
+def _given_up(cluster: Cluster, namespace: str, name: str, error: EngineError) -> EngineError:
+    """``error`` of a Job that has not started, once the Job is gone: it would start later, with nobody there."""
+    try:
+        with cluster.interruption.shielded():
+            if _began(_pods(cluster, namespace, name)):
+                return error
+            delete(cluster, namespace, name)
+    except EngineError:
+        again = f"Job {name} may still start; delete it: kubectl delete job/{name} -n {namespace}."
+        return EngineError(error.message, f"{error.remedy}\n{again}")
+    return NothingDone(error.message, "Run it again." if isinstance(error, Interrupted) else error.remedy)
 
 
 def _watch(namespace: str, name: str) -> str:
@@ -196,18 +237,40 @@ def _remedy(reason: str) -> str:
         )
     if reason == "FailedCreate":
         return "Run site.yml, which computes the quota anew; a foreign quota has to be raised."
-    return "`make events` and `kubectl describe job` say more."
+    return "`make events` says more."
+
+
+def _pods(cluster: Cluster, namespace: str, job: str) -> list[Object]:
+    return cluster.list(POD, namespace, labels=f"batch.kubernetes.io/job-name={job}")[0]
 
 
 def _pod(cluster: Cluster, namespace: str, job: str) -> Object | None:
     """The newest pod of a Job."""
-    pods = cluster.list(POD, namespace, labels=f"batch.kubernetes.io/job-name={job}")[0]
+    pods = _pods(cluster, namespace, job)
     return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
 
 
-def _statuses(pod: Object) -> Iterable[Object]:
+def _statuses(pod: Object, *lists: str) -> list[Object]:
     status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    names = lists or ("initContainerStatuses", "containerStatuses")
+    return [container for name in names for container in status.get(name) or []]
+
+
+def _began(pods: Iterable[Object]) -> bool:
+    """Whether the last container of a Job has run."""
+    states = [c.get("state") or {} for pod in pods for c in _statuses(pod, "containerStatuses")]
+    return any("running" in state or "terminated" in state for state in states)
+
+
+def _broke_off_before(pods: Iterable[Object]) -> bool:
+    """Whether a container before the last has failed, so that the last will never run.
+
+    That the last one is not seen to have run is not enough: of a node that is lost nobody tells what ran on it.
+    """
+    ended = [
+        (c.get("state") or {}).get("terminated") or {} for pod in pods for c in _statuses(pod, "initContainerStatuses")
+    ]
+    return any(state.get("exitCode") for state in ended) and not _began(pods)
 
 
 def _running(cluster: Cluster, namespace: str, job: str) -> str:
@@ -222,21 +285,37 @@ def _result(cluster: Cluster, namespace: str, job: str) -> dict[str, Any]:
     pod = _pod(cluster, namespace, job)
     if pod is None:
         raise EngineError(f"The pod of Job {job} is gone, and its report with it.", "Run it again.")
-    path = f"{POD.path(namespace, pod['metadata']['name'])}/log"
-    container = pod["spec"]["containers"][0]["name"]
-    try:
-        response = cluster.transport.request("GET", path, {"container": container})
-    except Disconnected as error:
-        raise EngineError(f"The log of Job {job} cannot be read: {error}.", "Run it again.") from error
-    lines = response.data.decode("utf-8", "replace").splitlines()
-    found = next((line for line in reversed(lines) if line.startswith(RESULT)), None)
-    if response.status != 200 or found is None:
+    status, log = _log(cluster, namespace, job, pod)
+    found = next((line for line in reversed(log.splitlines()) if line.startswith(RESULT)), None)
+    if status != 200 or found is None:
         raise EngineError(f"Job {job} has left no report.", f"Read its log: kubectl logs job/{job} -n {namespace}.")
     report: dict[str, Any] = json.loads(found.removeprefix(RESULT))
     return report
 
 
+def _log(cluster: Cluster, namespace: str, job: str, pod: Object) -> tuple[int, str]:
+    """The HTTP status and the log of a pod's last container; what was done is not lost by one broken connection."""
+    path = f"{POD.path(namespace, pod['metadata']['name'])}/log"
+    waits = delays()
+    while True:
+        try:
+            response = cluster.transport.request("GET", path, {"container": pod["spec"]["containers"][0]["name"]})
+        except Disconnected as error:
+            if (delay := next(waits, None)) is None:
+                raise EngineError(f"The log of Job {job} cannot be read: {error}.", "Run it again.") from error
+            cluster.interruption.sleep(delay)
+        else:
+            return response.status, response.data.decode("utf-8", "replace")
+
+
 def _failure(cluster: Cluster, namespace: str, job: Object) -> EngineError:
+    error = _reason(cluster, namespace, job)
+    if _broke_off_before(_pods(cluster, namespace, job["metadata"]["name"])):
+        return NothingDone(error.message, error.remedy)
+    return error
+
+
+def _reason(cluster: Cluster, namespace: str, job: Object) -> EngineError:
     name = job["metadata"]["name"]
     pod = _pod(cluster, namespace, name)
     for status in _statuses(pod) if pod else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,9 @@ def confirm(namespace: str, plan: Mapping[str, Any], given: str) -> None:
         )
 
 
-def restore(
-    cluster: Cluster, namespace: str, asked: Asked, seconds: float, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """Bring the parts back. Raises EngineError."""
-    source = jobs.schedule(cluster, namespace, "restore")
-    return jobs.run(cluster, namespace, jobs.made_of(source, jobs.Wanted(asked.environment())), seconds, say)
+def job(cluster: Cluster, namespace: str, asked: Asked) -> Object:
+    """The Job that brings the parts back. Raises EngineError; starts nothing."""
+    return jobs.made_of(jobs.schedule(cluster, namespace, "restore"), jobs.Wanted(asked.environment()))
 
 
 # --- credentials ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..operations.screen import age, moment
+from . import quiet
 
 Object = Mapping[str, Any]
 
@@ -40,7 +41,9 @@ def of(cron_job: Object, now: datetime) -> Success:
 
 
 def problems(cron_jobs: Mapping[str, Object], now: datetime) -> Iterator[tuple[str, str]]:
-    """A backup that is late and a drill that failed, each with what to do."""
+    """A schedule that a restore suspended, a backup that is late and a drill that failed, each with what to do."""
+    if BACKUP in cron_jobs and quiet.is_suspended(cron_jobs[BACKUP]):
+        yield "A restore suspended the schedule of backups", quiet.WAY_OUT
     if BACKUP in cron_jobs and (made := of(cron_jobs[BACKUP], now)).late:
         when = f"was {age(made.last, now)} ago" if made.last else "is still to come"
         yield (
@@ -59,6 +62,8 @@ def line(cron_jobs: Mapping[str, Object], now: datetime) -> str:
     text = f"Last backup: {age(made.last, now)} ago" if made.last else "Last backup: none has succeeded yet"
     if made.late:
         text += ", TOO LONG (make backup; make doctor)"
+    if quiet.is_suspended(cron_jobs[BACKUP]):
+        text += ", SUSPENDED by a restore"
     if DRILL in cron_jobs:
         tried = of(cron_jobs[DRILL], now)
         text += f"; last restore drill {age(tried.last, now)} ago" if tried.last else "; no restore drill yet"

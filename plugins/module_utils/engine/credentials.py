@@ -176,12 +176,7 @@ class Credentials:
     def redact(self, text: str) -> str:
         """``text`` without any value of this run, in clear or in base64: for words of others (a server, a filter)."""
         given = self.__dict__.get("given") or {}  # not asked for yet: not in any text either
-        # User names are there too, and no secrets.
-        live = (value for name, value in (self._live or {}).items() if "_user_" not in name)
-        values = [*given.values(), *live, *self._made.values()]
-        for value in sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True):
-            text = text.replace(value, MASK).replace(base64.b64encode(value.encode()).decode(), MASK)
-        return text
+        return redacted(text, self._live or {}, [*given.values(), *self._made.values()])
 
     def _of_user(self, name: str) -> str:
         value = self._read().get(name)
@@ -242,6 +237,15 @@ class Credentials:
             f"Secret {self.source.secret} in namespace {self.namespace} has no {name} yet.",
             "Run the tier that writes it first: site.yml --tags namespace, or site.yml whole.",
         )
+
+
+def redacted(text: str, live: Mapping[str, str], more: Iterable[str] = ()) -> str:
+    """``text`` without what the Secret holds (``live``, by key) and the values ``more``, in clear or in base64."""
+    # User names are there too, and no secrets.
+    values = [*more, *(value for name, value in live.items() if "_user_" not in name)]
+    for value in sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True):
+        text = text.replace(value, MASK).replace(base64.b64encode(value.encode()).decode(), MASK)
+    return text
 
 
 def generated() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from ..backup import success
+from ..backup import quiet, success
 from .status import State
 
 # Words of a finding -> what to do. The first that fits is said.
@@ -25,8 +25,11 @@ _ADVICE = (
 
 def problems(state: State, now: datetime) -> Iterator[tuple[str, str]]:
     """What is wrong, each with what to do."""
+    stopped = [workload["name"] for workload in state.workloads if workload["stopped_by_restore"]]
+    if stopped:
+        yield f"A restore stopped {', '.join(stopped)}", quiet.WAY_OUT
     for workload in state.workloads:
-        if not workload["ready"]:
+        if not workload["ready"] and not workload["stopped_by_restore"]:
             yield (
                 f"{workload['kind']} {workload['name']}: {workload['message']}",
                 "see the findings below, or `make events`",

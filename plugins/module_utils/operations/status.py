@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..backup import success
+from ..backup import quiet, success
 from ..engine.cluster import Cluster
 from ..engine.diagnosis import Diagnosis
 from ..engine.errors import EngineError
@@ -141,6 +141,7 @@ def _workload(
     labels = obj["spec"]["selector"]["matchLabels"]
     own = [pod for pod in pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()]
     state = readiness(obj)
+    stopped = quiet.pods_before(obj)
     restarts = sum(
         container.get("restartCount", 0)
         for pod in own
@@ -152,8 +153,9 @@ def _workload(
         "tier": tier_of(obj, by_id),
         "kind": obj["kind"],
         "name": name,
-        "ready": state.ready,
-        "message": state.message,
+        "ready": state.ready and not stopped,
+        "message": f"stopped by a restore, with {count(stopped, 'pod')} before it" if stopped else state.message,
+        "stopped_by_restore": bool(stopped),
         "desired": obj["spec"].get("replicas", 1),
         "ready_replicas": status.get("readyReplicas", 0),
         "updated_replicas": status.get("updatedReplicas", 0),
@@ -239,6 +241,8 @@ def screen(state: State, cluster_name: str, server: str, namespace: str, now: da
     waiting = [f"{w['kind']} {w['name']}: {w['message']}" for w in state.workloads if not w["ready"]]
     if waiting or state.findings:
         lines += ["", "Not ready:", *(f"  {line}" for line in [*waiting, *state.findings])]
+    if any(workload["stopped_by_restore"] for workload in state.workloads):
+        lines.append(f"What a restore stopped: {quiet.WAY_OUT}")
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,23 +92,115 @@ def test_a_restore_is_of_one_cluster(platform: Platform, tmp_path: Path) -> None
     assert "has left no report" in platform.run("restore", "-i", str(fleet), "--limit", "second", expect=2, **wanted)
 
 
-def test_a_restore_hears_a_signal(platform: Platform) -> None:
-    """No node takes its pod, so that it waits."""
+def merge(platform: Platform, kind: str, name: str, body: dict[str, Any]) -> None:
+    platform.kubectl("patch", kind, name, "--type=merge", f"--patch={json.dumps(body)}")
+
+
+@contextmanager
+def waiting(platform: Platform, name: str) -> Iterator[None]:
+    """No node takes the pods of this CronJob's Jobs, so that they wait."""
 
     def choose_nodes(labels: dict[str, str] | None) -> None:
         body = {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"nodeSelector": labels}}}}}}
-        platform.kubectl("patch", "cronjob", "restore", "--type=merge", f"--patch={json.dumps(body)}")
+        merge(platform, "cronjob", name, body)
 
-    def inspecting() -> set[str]:
-        return {name for name in platform.kubectl("get", "pods", "--output=name").split() if "restore-inspect-" in name}
-
-    before = inspecting()
     choose_nodes({"nowhere": "true"})
-    with platform.started("restore", restore_from="latest", restore_name=platform.namespace, **ENABLED) as process:
-        err = interrupted(process, lambda: inspecting() - before)
+    try:
+        yield
+    finally:
+        choose_nodes(None)
+
+
+@contextmanager
+def under_way(platform: Platform, name: str) -> Iterator[str]:
+    """A Job of this CronJob that does not end; its name."""
+    job = f"{name}-0a1b2c3d"
+    with waiting(platform, name):
+        platform.kubectl("create", "job", job, f"--from=cronjob/{name}")
+    try:
+        yield job
+    finally:
+        platform.kubectl("delete", "job", job)
+
+
+def inspecting(platform: Platform, kinds: str) -> set[str]:
+    return {name for name in platform.kubectl("get", kinds, "--output=name").split() if "restore-inspect-" in name}
+
+
+def test_a_restore_hears_a_signal(platform: Platform) -> None:
+    before = inspecting(platform, "pods")
+    wanted = {**ENABLED, "restore_from": "latest", "restore_name": platform.namespace}
+    with waiting(platform, "restore"), platform.started("restore", **wanted) as process:
+        err = interrupted(process, lambda: inspecting(platform, "pods") - before)
     assert "Stopped by SIGINT while Job restore-inspect-" in err
     assert "it goes on" in err
-    choose_nodes(None)
+
+
+def test_a_job_that_cannot_start_is_taken_back(platform: Platform) -> None:
+    before = inspecting(platform, "jobs")
+    with waiting(platform, "restore"):
+        said = platform.run("restore", expect=2, restore_from="latest", restore_name=platform.namespace, **ENABLED)
+    assert "cannot start: Pod restore-inspect-" in said
+    assert "Unschedulable" in said
+    assert inspecting(platform, "jobs") <= before
+
+
+@pytest.mark.parametrize(("name", "words"), [("restore", "restore is under way"), ("backup", "backup is being made")])
+def test_a_restore_does_not_run_beside_another_or_a_backup(platform: Platform, name: str, words: str) -> None:
+    with under_way(platform, name) as job:
+        said = platform.run("restore", expect=2, restore_from="latest", restore_name=platform.namespace, **ENABLED)
+    assert f"{words}{' already' if name == 'restore' else ''}, by Job {job}" in said
+
+
+STOPPED = ("agent-service", "tool-service")
+
+
+@pytest.fixture
+def broken_off(platform: Platform) -> None:
+    """As a restore leaves it that breaks off halfway: here its pods do not get that far."""
+    for name in STOPPED:
+        annotations = {"multi-agent.platform/replicas-before-restore": "2"}
+        merge(platform, "deployment", name, {"metadata": {"annotations": annotations}, "spec": {"replicas": 0}})
+    annotations = {"multi-agent.platform/suspend-before-restore": "false"}
+    merge(platform, "cronjob", "backup", {"metadata": {"annotations": annotations}, "spec": {"suspend": True}})
+
+
+def state(platform: Platform) -> tuple[list[int], bool]:
+    """Pods that are wanted of what was stopped, and whether backups are suspended."""
+    replicas = [platform.get("deployment", name)["spec"]["replicas"] for name in STOPPED]
+    return replicas, bool(platform.get("cronjob", "backup")["spec"].get("suspend"))
+
+
+@pytest.mark.usefixtures("broken_off")
+def test_what_a_restore_stopped_is_said_and_started_by_a_restart(platform: Platform) -> None:
+    status = platform.run("status", **ENABLED)
+    assert "9 of 11 ready" in status
+    assert "Deployment agent-service: stopped by a restore, with 2 pods before it" in status
+    assert "SUSPENDED by a restore" in status
+    health = platform.run("check_health", expect=2, **ENABLED)
+    assert "A restore stopped agent-service, tool-service" in health
+    assert "A restore suspended the schedule of backups" in health
+    assert "make restart S=all" in health
+    # Neither is declared, so neither is changed by a run, or drift.
+    platform.run("site", **ENABLED)
+    assert "none." in platform.run("drift", drift_fail=True, **ENABLED)
+    assert state(platform) == ([0, 0], True)
+    with under_way(platform, "restore") as job:
+        said = platform.run("restart", expect=2, part="agent", **ENABLED)
+    assert f"A restore is under way already, by Job {job}. Nothing was started." in said
+    assert "Deployment agent-service (2 pods)" in platform.run("restart", "--check", part="all", **ENABLED)
+    assert state(platform) == ([0, 0], True)
+    said = platform.run("restart", part="agent", **ENABLED)
+    assert "Starting what a restore stopped: Deployment agent-service (2 pods)." in said
+    assert state(platform) == ([2, 0], True)
+    said = platform.run("restart", part="all", **ENABLED)
+    assert "Starting what a restore stopped: Deployment tool-service (2 pods), the schedule of backups." in said
+    assert "All pods are new and ready" in said
+    assert state(platform) == ([2, 2], False)
+    status = platform.run("status", **ENABLED)
+    assert "11 of 11 ready" in status
+    assert "by a restore" not in status
+    assert "before-restore" not in platform.kubectl("get", "deployments,cronjobs", "--output=yaml")
 
 
 def test_what_is_disabled_goes_and_what_was_kept_stays(platform: Platform) -> None:

@@ -300,6 +300,29 @@ def test_health_says_what_is_wrong_and_what_to_do(platform: Platform) -> None:
     assert "healthy, all 11 workloads are ready" in platform.run("check_health")
 
 
+def test_no_verb_shows_a_credential_that_a_pod_or_an_event_tells(platform: Platform) -> None:
+    value = base64.b64decode(platform.get("secret", "platform-credentials")["data"]["jwt_secret"]).decode()
+    about = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "agent-service", "namespace": platform.namespace}
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "tells", "namespace": platform.namespace},
+        "involvedObject": about,
+        "type": "Warning",
+        "reason": "Told",
+        "message": f"it said {value}",
+        "lastTimestamp": "2099-01-01T00:00:00Z",  # the last is shown
+    }
+    platform.cluster.kubectl("create", "--filename=-", objects=[event])
+    platform.kubectl("patch", "resourcequota", "platform", "--patch", '{"spec": {"hard": {"pods": "1"}}}')
+    said = platform.run("restart", expect=2, part="agent", platform_wait_timeout=5)
+    platform.kubectl("delete", "event", "tells")
+    platform.run("site")
+    hidden = value not in said  # not compared by assert, which would print it
+    assert hidden
+    assert "Told: it said ********" in said
+
+
 def test_each_cluster_of_an_inventory_and_one_of_them(platform: Platform, tmp_path: Path) -> None:
     """The second is not reachable: it is said, and costs the first nothing."""
     hosts = {"eu": {}, "us": {"platform_kubeconfig": str(tmp_path / "none")}}

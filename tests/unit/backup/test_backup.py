@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.multi_agent.platform.plugins.action.restore import ActionModule
 from ansible_collections.multi_agent.platform.plugins.module_utils.backup import (
     jobs,
     quiet,
@@ -17,20 +16,17 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.backup import
     success,
 )
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.interruption import Interrupted, Interruption
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations import doctor
 from ansible_collections.multi_agent.platform.plugins.module_utils.platform import backup as settings
 from ansible_collections.multi_agent.platform.plugins.module_utils.platform.problems import Problems
 
-from tests.golden import rendering
+from .world import cron_job as rendered
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def cron_job(name="backup", **status):
-    found = next(o for o in rendering.load("backups") if (o["kind"], o["metadata"]["name"]) == ("CronJob", name))
-    found["metadata"] |= {"uid": "u1", "creationTimestamp": "2026-03-01T00:00:00Z"}
-    return {**found, "status": status}
+    return {**rendered(name), "status": status}
 
 
 def environment(container):
@@ -102,117 +98,6 @@ def test_live_data_wants_its_name():
             restoring.confirm("agents", live, given)
 
 
-class Deployments:
-    """A cluster with one Deployment whose pods do not end; heeds an interruption as the real one does."""
-
-    def __init__(self):
-        self.interruption = Interruption()
-        self.live: dict[str, Any] = {"metadata": {"name": "agent-service", "namespace": "ns"}, "spec": {"replicas": 3}}
-
-    def find(self, _kind, _namespace, _name):
-        self.interruption.check()
-        return self.live
-
-    def list(self, kind, _namespace, **_):
-        self.interruption.check()
-        if kind.kind == "Deployment":
-            return [self.live], ""
-        self.interruption.tell("SIGINT")
-        return [{"metadata": {"name": "agent-service-1"}, "status": {"phase": "Running"}}], ""
-
-    def patch(self, _kind, _namespace, _name, body, _writer):
-        self.interruption.check()
-        self.live["metadata"] |= body["metadata"]
-        self.live["spec"] |= body["spec"]
-
-
-def test_what_was_stopped_goes_on_where_a_restore_is_told_to_stop():
-    cluster: Any = Deployments()
-    args = {"namespace": "ns", "users": {"postgres": ["agent-service"]}, "keep": True, "pods_timeout": 60}
-    with pytest.raises(Interrupted):
-        ActionModule.__new__(ActionModule)._restore(cluster, restoring.Asked("b", ("postgres",)), args, True)
-    assert cluster.live["spec"]["replicas"] == 3
-
-
-class Restored(Deployments):
-    """One whose pods have ended; Jobs become complete, but the one named is only begun when the run is told to stop."""
-
-    def __init__(self, stopped_in=""):
-        super().__init__()
-        self.stopped_in = stopped_in
-        self.made: list[Any] = []
-
-    def find(self, kind, _namespace, name):
-        self.interruption.check()
-        if kind.kind == "Deployment":
-            return self.live
-        if kind.kind == "CronJob":
-            return cron_job(name)
-        if name.rpartition("-")[0] == self.stopped_in:
-            self.interruption.tell("SIGINT")
-            return {"status": {}, **self.made[-1]}
-        return {**self.made[-1], "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
-
-    def list(self, kind, _namespace, **_):
-        self.interruption.check()
-        return ([self.live] if kind.kind == "Deployment" else []), ""
-
-    def create(self, _kind, job, what):
-        self.made.append(job)
-
-
-def restored(cluster, monkeypatch, keep=True):
-    report = {"backup": {"name": "kept"}, "parts": ["postgres"], "restored": "b", "seconds": 1, "gone": {}}
-    monkeypatch.setattr(jobs, "_result", lambda *_: report)
-    args = {"namespace": "ns", "users": {"postgres": ["agent-service"]}, "keep": keep, "pods_timeout": 0}
-    asked = restoring.Asked("b", ("postgres",))
-    return ActionModule.__new__(ActionModule)._restore(cluster, asked, args | {"wait_timeout": 60}, True)
-
-
-def test_the_backup_before_a_restore_lets_none_go(monkeypatch):
-    cluster = Restored()
-    assert restored(cluster, monkeypatch)["kept"] == "kept"
-    told = environment(cluster.made[0]["spec"]["template"]["spec"]["containers"][0])
-    assert (told["REASON"], told["KEEP_ALL"]) == ("before a restore", "true")
-    assert "KEEP_ALL" not in environment(cluster.made[1]["spec"]["template"]["spec"]["containers"][0])
-    assert cluster.live["spec"]["replicas"] == 3
-
-
-def test_a_restore_that_is_told_to_stop_while_it_keeps_what_is_there_starts_what_it_stopped(monkeypatch):
-    cluster = Restored(stopped_in="backup")
-    with pytest.raises(EngineError) as stopped:
-        restored(cluster, monkeypatch)
-    assert "Stopped by SIGINT while Job backup-" in stopped.value.message
-    assert "stay stopped" not in stopped.value.remedy
-    assert cluster.live["spec"]["replicas"] == 3
-
-
-def test_a_restore_that_is_told_to_stop_halfway_says_how_to_go_on(monkeypatch):
-    cluster = Restored(stopped_in="restore")
-    with pytest.raises(EngineError) as stopped:
-        restored(cluster, monkeypatch)
-    assert "Stopped by SIGINT while Job restore-" in stopped.value.message
-    for words in (
-        "kubectl logs job/restore-",
-        "The services stay stopped",
-        "when the Job has ended (make restore FROM=b NAME=ns)",
-        "make restore FROM=kept NAME=ns",
-    ):
-        assert words in stopped.value.remedy
-    assert "goes on from here" not in stopped.value.remedy
-    assert cluster.live["spec"]["replicas"] == 0
-
-
-def test_services_that_a_restore_starts_are_all_started_when_it_is_told_to_stop():
-    cluster: Any = Restored()
-    assert quiet.stop(cluster, "ns", ["agent-service"], 0) == ["agent-service"]
-    cluster.interruption.tell("SIGTERM")
-    with pytest.raises(Interrupted) as stopped:
-        quiet.start(cluster, "ns", 60, lambda *_: None)
-    assert "The data is restored" in stopped.value.remedy
-    assert cluster.live["spec"]["replicas"] == 3
-
-
 def test_credentials_open_with_the_right_key_only(tmp_path):
     pyrage = pytest.importorskip("pyrage")
     mine, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
@@ -278,6 +163,15 @@ def test_a_backup_that_is_too_old_is_said(status, line, levels):
     job = cron_job(**status)
     assert success.line({"backup": job}, NOW).startswith(line)
     assert [f.level for f in doctor._backups(doctor.Facts(objects={"CronJob": [job]}), NOW)] == levels
+
+
+def test_a_schedule_that_a_restore_suspended_is_said():
+    job = cron_job(lastSuccessfulTime=ago(hours=5))
+    job["metadata"]["annotations"] = {quiet.SUSPEND: "false"}
+    assert success.line({"backup": job}, NOW) == "Last backup: 5h ago, SUSPENDED by a restore"
+    ((what, todo),) = success.problems({"backup": job}, NOW)
+    assert what == "A restore suspended the schedule of backups"
+    assert "make restart S=all" in todo
 
 
 def test_a_drill_that_failed_is_a_problem():

@@ -13,7 +13,32 @@ GI = 1024**3
 
 
 def workload(ready: bool = True) -> dict[str, Any]:
-    return {"kind": "Deployment", "name": "agent-service", "ready": ready, "message": "1 of 2 pods are available"}
+    message = "1 of 2 pods are available"
+    said = {"kind": "Deployment", "name": "agent-service", "message": message}
+    return {**said, "ready": ready, "stopped_by_restore": False}
+
+
+def live(replicas: int, **annotations: str) -> dict[str, Any]:
+    """A Deployment as the server has it, with all of its pods."""
+    labels = {"app": "agent-service"}
+    return {
+        "kind": "Deployment",
+        "metadata": {
+            "name": "agent-service",
+            "creationTimestamp": NOW.isoformat(),
+            "annotations": {f"multi-agent.platform/{name.replace('_', '-')}": v for name, v in annotations.items()},
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "agent", "image": "agent"}]}},
+        },
+        "status": dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), replicas),
+    }
+
+
+def seen(obj: dict[str, Any]) -> dict[str, Any]:
+    return status._workload(obj, {}, [], None, {})
 
 
 def claim(phase: str) -> dict[str, Any]:
@@ -79,6 +104,11 @@ def test_what_is_sound_has_no_problem(changed: dict[str, Any]) -> None:
     ("changed", "words", "remedy"),
     [
         ({"workloads": [workload(ready=False)]}, "Deployment agent-service: 1 of 2 pods", "make events"),
+        (
+            {"workloads": [seen(live(0, replicas_before_restore="3"))]},
+            "A restore stopped agent-service",
+            "make restart S=all",
+        ),
         ({"findings": ["Pod a: CrashLoopBackOff: back-off"]}, "Pod a: CrashLoopBackOff", "PREVIOUS=1"),
         ({"findings": ["Pod a: SomethingNew"]}, "Pod a: SomethingNew", "make events"),
         ({"volumes": [volume("Pending", OTHER, CONSUMER)]}, "Volume backups is Pending", "StorageClass (default)"),
@@ -99,6 +129,22 @@ def test_each_problem_has_its_remedy(changed: dict[str, Any], words: str, remedy
     assert words in what
     assert remedy in todo
     assert health.screen([(what, todo)]) == [f"  {what}", f"      -> {todo}"]
+
+
+def test_what_a_restore_stopped_is_not_ready_and_status_says_what_to_do() -> None:
+    row = seen(live(0, replicas_before_restore="3"))
+    assert (row["ready"], row["stopped_by_restore"]) == (False, True)
+    lines = status.screen(status.State(workloads=[row]), "local", "https://there", "ns", NOW)
+    assert "0 of 1 ready" in lines[0]
+    assert "  Deployment agent-service: stopped by a restore, with 3 pods before it" in lines
+    assert "make restart S=all" in lines[-1]
+
+
+@pytest.mark.parametrize("obj", [live(0), live(2, replicas_before_restore="3")], ids=["by hand", "started since"])
+def test_what_no_restore_stops_is_as_ready_as_ever(obj: dict[str, Any]) -> None:
+    row = seen(obj)
+    assert (row["ready"], row["stopped_by_restore"]) == (True, False)
+    assert "restore" not in "\n".join(status.screen(status.State(workloads=[row]), "local", "", "ns", NOW))
 
 
 def test_a_scratch_volume_is_mounted_by_its_pod() -> None:
