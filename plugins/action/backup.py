@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.backup import jobs, screens
 from ..module_utils.engine.cluster import Cluster
-from ..module_utils.engine.errors import EngineError
 
 
 class ActionModule(Operation):
@@ -23,8 +22,7 @@ class ActionModule(Operation):
         """Start the Job and wait for its end."""
         namespace = args["namespace"]
         source = jobs.schedule(cluster, namespace, "backup")
-        if running := jobs.under_way(cluster, namespace, "backup"):
-            raise EngineError(f"A backup is being made already, by Job {running}.", "Wait for it, or read its log.")
+        jobs.refuse_beside(cluster, namespace, "No other was made.")
         job = jobs.made_of(source, jobs.Wanted({"REASON": args["reason"]}))
         if self._task.check_mode:
             self.say(f"Would make a backup of namespace {namespace}.")

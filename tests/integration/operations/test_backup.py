@@ -149,7 +149,10 @@ def test_a_job_that_cannot_start_is_taken_back(platform: Platform) -> None:
 def test_a_restore_does_not_run_beside_another_or_a_backup(platform: Platform, name: str, words: str) -> None:
     with under_way(platform, name) as job:
         said = platform.run("restore", expect=2, restore_from="latest", restore_name=platform.namespace, **ENABLED)
-    assert f"{words}{' already' if name == 'restore' else ''}, by Job {job}" in said
+        refused = platform.run("backup", expect=2, **ENABLED)
+    expected = f"{words}{' already' if name == 'restore' else ''}, by Job {job}"
+    assert expected in said
+    assert expected in refused
 
 
 STOPPED = ("agent-service", "tool-service")
