@@ -286,6 +286,45 @@ def test_a_role_that_the_server_refuses_is_a_sentence_and_leaves_none(
     assert [name for name, *_ in roles()] == ["r_part"]
 
 
+def test_partitions_are_counted_once_and_tables_of_extensions_not_at_all(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    pod.sql(
+        "CREATE TABLE agent.parts (id int) PARTITION BY RANGE (id); INSERT INTO agent.empty VALUES (1);"
+        "CREATE TABLE agent.low PARTITION OF agent.parts FOR VALUES FROM (0) TO (9); INSERT INTO agent.parts VALUES (1)"
+    )
+    name = pod.backup()
+    done = pod.restore(name, last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((backup_folder(pod, name) / NAME).read_text())["parts"]["postgres"]["rows"]
+    assert rows == {'agent."Odd name"': 3, "agent.empty": 1, "agent.low": 1}
+    # A dump has the rows that were added to an extension's table, and the extension brings its own.
+    pod.sql("ALTER EXTENSION plpgsql ADD TABLE agent.empty; INSERT INTO agent.empty VALUES (2)")
+    database = Database(Settings(pod.environment))
+    assert database.live_rows() == {'agent."Odd name"': 3, "agent.low": 1}
+    assert database.is_as_saved(rows)
+    assert not database.is_as_saved({**rows, "agent.later": 0})
+    try:
+        pod.sql(f"ALTER DATABASE {DATABASE} RENAME TO {database.growing}", "postgres")
+        database.check_grown(rows)
+    finally:
+        pod.sql(f"ALTER DATABASE {database.growing} RENAME TO {DATABASE}", "postgres")
+
+
+def test_a_role_that_cannot_be_set_fails_the_load(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    for login in ("pg_reserved", "r_valid"):
+        (pod.scratch / "roles" / f"role-{login}").write_text(VALUE)
+    done = pod.restore(name)
+    assert done.returncode == 1
+    said = (pod.scratch / "termination").read_text()
+    assert "The roles could not be set: " in said
+    assert 'role name "pg_reserved" is reserved' in said
+    assert "The live database is as it was." in said
+    assert VALUE not in said
+    check(pod, qdrant, nats)
+
+
 def test_an_interrupted_restore_leaves_the_database_and_is_begun_again(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
     fill(pod, qdrant, nats)
     name = pod.backup()
