@@ -162,6 +162,6 @@ def _kept(found: dict[str, int], saved: dict[str, Any]) -> bool:
 
 def _longest_gap(names: list[str]) -> int:
     """Seconds between the two neighbours that are furthest apart: what would have been lost at most, so far."""
-    moments = [datetime.strptime(name, manifest.STAMP).replace(tzinfo=UTC) for name in names]
+    moments = [moment for name in names if (moment := manifest.moment(name))]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
     return int(max(gaps, default=0))

@@ -8,23 +8,30 @@ import json
 import shutil
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import nats as nats_client
 import psycopg
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from conftest import DATABASE, Pod
 from moto.server import ThreadedMotoServer
 from nats.js.errors import ServerError
 from servers import Nats, Qdrant
 
-from platform_backup import credentials
+from platform_backup import credentials, manifest, store
 from platform_backup.errors import BackupError
 from platform_backup.manifest import NAME
 from platform_backup.postgres import Database
 from platform_backup.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 VALUE = "a secret that nobody may see"
 
@@ -204,6 +211,22 @@ def test_another_number_of_nodes_is_refused_and_drilled_all_the_same(
         assert alone.points == {"notes-0": [1, 2], "notes-1": [3]}
     finally:
         alone.stop()
+
+
+def test_a_copy_that_somebody_named_is_kept_and_is_never_the_latest(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    golden = backup_folder(pod, name).with_name("golden")
+    shutil.copytree(backup_folder(pod, name), golden)
+    assert f"Backup {name} is sound" in pod.run("prepare", FROM="latest").stdout
+    assert "Backup golden is sound" in pod.run("prepare", FROM="golden").stdout
+    done = pod.restore("latest", last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result(done.stdout)["longest_gap_seconds"] == 0
+    shutil.rmtree(backup_folder(pod, name))
+    none = pod.run("prepare", FROM="latest")
+    assert none.returncode == 1
+    assert "There is no backup 'latest'. Newest first, there are: golden." in none.stderr
 
 
 @pytest.fixture
@@ -414,10 +437,11 @@ def bucket(tmp_path: Path) -> Iterator[dict[str, str]]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket="acme")
     for name, value in (("id", "key"), ("secret", "secret")):
         (tmp_path / name).write_text(value)
+    # Servers of one process share what they keep.
+    urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()  # noqa: S310 - our own
+    client_of({"S3_ENDPOINT": endpoint}).create_bucket(Bucket="acme")
     yield {
         "S3_BUCKET": "acme",
         "S3_PREFIX": "a/b",
@@ -428,6 +452,55 @@ def bucket(tmp_path: Path) -> Iterator[dict[str, str]]:
     server.stop()
 
 
+def client_of(bucket: dict[str, str]) -> S3Client:
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    return boto3.client("s3", endpoint_url=bucket["S3_ENDPOINT"], region_name="us-east-1", **keys)
+
+
+def keys_in(client: S3Client) -> set[str]:
+    return {item["Key"] for item in client.list_objects_v2(Bucket="acme").get("Contents", [])}
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(
+    pod: Pod, bucket: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    for file in ("a", "b", NAME):
+        (staging / file).write_text(file)
+    target = store.find(Settings(pod.environment | bucket))
+    upload = target._client.upload_file  # type: ignore[attr-defined]
+
+    def break_off(source: str, *where: str) -> None:
+        upload(source, *where)
+        if source.endswith("/b"):
+            raise S3UploadFailedError("the line is cut")
+
+    monkeypatch.setattr(target._client, "upload_file", break_off)  # type: ignore[attr-defined]
+    with pytest.raises(BackupError, match="cannot be written: the line is cut"):
+        target.publish(staging, "20261123-011736")
+    assert keys_in(client_of(bucket)) == set()
+
+
+def test_what_broke_off_in_a_bucket_is_swept_by_a_later_backup(
+    pod: Pod, qdrant: Qdrant, nats: Nats, bucket: dict[str, str]
+) -> None:
+    pod.environment |= bucket
+    fill(pod, qdrant, nats)
+    client = client_of(bucket)
+    limit = int(pod.environment["BACKUP_TIMEOUT"])
+    old, young = (manifest.new_name(datetime.now(UTC) - timedelta(seconds=limit + more)) for more in (60, -60))
+    for name in (old, young, "golden", "2026", f"{old}-copy"):
+        client.put_object(Bucket="acme", Key=f"a/b/agents/{name}/postgres/database.dump", Body=b"")
+    client.put_object(Bucket="acme", Key="a/b/agents/20010101-000000/manifest.json", Body=b"")
+    client.put_object(Bucket="acme", Key=f"a/b/others/{old}/postgres/database.dump", Body=b"")
+    before = keys_in(client)
+    pod.backup(KEEP_ALL="true")
+    assert before <= keys_in(client)
+    pod.backup()
+    assert before - keys_in(client) == {f"a/b/agents/{old}/postgres/database.dump"}
+
+
 def test_a_bucket_keeps_backups_as_a_volume_does(pod: Pod, qdrant: Qdrant, nats: Nats, bucket: dict[str, str]) -> None:
     pod.environment |= bucket
     fill(pod, qdrant, nats)
@@ -436,12 +509,8 @@ def test_a_bucket_keeps_backups_as_a_volume_does(pod: Pod, qdrant: Qdrant, nats:
     spoil(pod, qdrant, nats)
     assert pod.restore("latest").returncode == 0
     check(pod, qdrant, nats)
-    client = boto3.client(
-        "s3", endpoint_url=bucket["S3_ENDPOINT"], region_name="us-east-1", aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    )  # fmt: skip
-    keys = [item["Key"] for item in client.list_objects_v2(Bucket="acme")["Contents"]]
-    assert f"a/b/agents/{name}/{NAME}" in keys
+    client = client_of(bucket)
+    assert f"a/b/agents/{name}/{NAME}" in keys_in(client)
     # One whose manifest is not there yet, or no more, is none.
     client.delete_object(Bucket="acme", Key=f"a/b/agents/{name}/{NAME}")
     assert "There is no backup." in pod.run("prepare", FROM="latest").stderr
