@@ -28,6 +28,7 @@ from platform_backup import credentials, manifest, store
 from platform_backup.errors import BackupError
 from platform_backup.manifest import NAME
 from platform_backup.postgres import Database
+from platform_backup.qdrant import drilled
 from platform_backup.settings import Settings
 
 if TYPE_CHECKING:
@@ -195,6 +196,43 @@ def test_each_node_of_a_cluster_has_its_points_again(pod: Pod, qdrant: Qdrant, s
     assert (qdrant.points, second.points) == ({"notes": [1, 2]}, {"notes": [3]})
 
 
+@pytest.mark.parametrize(
+    ("written", "fetched", "bounds"),
+    [(1, False, (3, 3)), (99, False, (4, 5)), (0, True, (2, 2))],
+    ids=["once", "all the time", "while it is downloaded"],
+)
+def test_points_that_come_meanwhile_do_not_spoil_a_backup(
+    pod: Pod, qdrant: Qdrant, nats: Nats, written: int, fetched: bool, bounds: tuple[int, int]
+) -> None:
+    fill(pod, qdrant, nats)
+    qdrant.written, qdrant.fetched = written, fetched
+    name = pod.backup()
+    assert not qdrant.snapshots
+    qdrant.written, qdrant.fetched = 0, False
+    saved = json.loads((backup_folder(pod, name) / NAME).read_text())["parts"]["qdrant"]["collections"]["notes"]
+    assert (saved.get("points_least", saved["points"]), saved["points"]) == bounds
+    done = pod.restore(name, last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(qdrant.points["notes"]) == bounds[0]
+
+
+@pytest.mark.parametrize(
+    ("found", "as_saved"),
+    [
+        ({"notes-0": 2, "notes-1": 2}, True),
+        ({"notes-0": 3, "notes-1": 3}, True),  # each has a replica of all
+        ({"notes-0": 2, "notes-1": 0}, False),
+        ({"notes-0": 5, "notes-1": 0}, False),
+        ({"notes-0": 3}, False),
+        ({"notes-0": 2, "notes-1": 2, "later-0": 0}, False),
+    ],
+)
+def test_shares_of_a_cluster_are_compared_with_what_was_counted_exactly(found: dict[str, int], as_saved: bool) -> None:
+    snapshots = [{"node": node, "file": "", "points": 7} for node in (0, 1)]  # earlier backups have estimates
+    collection = {"points": 4, "points_least": 3, "snapshots": snapshots}
+    assert drilled(found, {"nodes": 2, "collections": {"notes": collection}}) is as_saved
+
+
 def test_another_number_of_nodes_is_refused_and_drilled_all_the_same(
     pod: Pod, qdrant: Qdrant, second: Qdrant, nats: Nats
 ) -> None:
@@ -206,11 +244,32 @@ def test_another_number_of_nodes_is_refused_and_drilled_all_the_same(
         refused = pod.run("prepare", FROM=name, QDRANT_NODES=alone.url)
         assert refused.returncode == 1
         assert "The backup is of 2 Qdrant nodes, and this platform has 1. Nothing was written." in refused.stderr
-        drilled = pod.restore(name, last="drill", DRILL="true", QDRANT_NODES=alone.url)
-        assert drilled.returncode == 0, drilled.stdout + drilled.stderr
+        done = pod.restore(name, last="drill", DRILL="true", QDRANT_NODES=alone.url)
+        assert done.returncode == 0, done.stdout + done.stderr
         assert alone.points == {"notes-0": [1, 2], "notes-1": [3]}
     finally:
         alone.stop()
+
+
+def test_more_replicas_than_servers_are_refused_and_drilled_all_the_same(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    path = backup_folder(pod, name) / NAME
+    made = manifest.parse(path.read_bytes(), name)
+    made.parts["nats"]["streams"]["platform"]["config"]["num_replicas"] = 3
+    path.write_bytes(made.dump())
+    spoil(pod, qdrant, nats)
+    there = messages(nats)
+    refused = pod.restore(name)
+    assert refused.returncode == 1
+    assert "Stream platform of the backup has 3 replicas" in refused.stderr
+    assert "Set platform_stores_overrides.nats.replicas to 3" in refused.stderr
+    assert messages(nats) == there
+    assert qdrant.points == {"notes": [9], "later": [1]}
+    assert pod.sql('SELECT * FROM agent."Odd name"') == []
+    assert pod.run("prepare", FROM=name, NATS_SERVERS="3").returncode == 0
+    done = pod.restore(name, last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_copy_that_somebody_named_is_kept_and_is_never_the_latest(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
