@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,27 @@ def test_a_drill_restores_the_newest_and_leaves_nothing(backups: Backups) -> Non
         assert time.monotonic() < deadline, "the scratch volume stays"
         time.sleep(1)
     assert backups.platform.get("cronjob", "restore-drill")["status"]["lastSuccessfulTime"]
+
+
+def test_a_backup_that_is_made_while_services_write_is_one(backups: Backups) -> None:
+    end = threading.Event()
+
+    def write() -> None:
+        while not end.is_set():
+            backups.platform.round_trip()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        name = backups.make()
+    finally:
+        end.set()
+        writer.join()
+    output = backups.verb("restore_drill", drill_backup=name).output
+    assert f"Backup {name}:" in output
+    assert "DIFFERS" not in output
+    backups.restore(name)
+    backups.platform.round_trip()
 
 
 @pytest.mark.parametrize(

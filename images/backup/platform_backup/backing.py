@@ -34,6 +34,8 @@ def run(settings: Settings) -> None:
         for name in retention.to_delete(target.names(), settings.retention):
             target.delete(name)
             say(f"Backup {name} is gone: backup_retention does not keep it.")
+        for name in target.sweep(datetime.now(UTC) - settings.time_limit):
+            say(f"What was left of backup {name} is gone: its upload or its deletion had broken off.")
     result({"backup": made.summary()})
 
 

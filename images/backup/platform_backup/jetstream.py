@@ -40,18 +40,40 @@ class Streams:
     """The account's streams. Every method is one connection: they are asked minutes apart."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._url = settings.text("NATS_URL")
         self._user = settings.text("NATS_USER", "")
         self._password = settings.secret("NATS_PASSWORD") if self._user else ""
 
     def live_messages(self) -> dict[str, int]:
         """Messages of every stream."""
+        return {name: int(state["messages"]) for name, state in self._states().items()}
 
-        async def ask() -> dict[str, int]:
+    def _states(self) -> dict[str, dict[str, Any]]:
+        async def ask() -> dict[str, dict[str, Any]]:
             async with self._connected() as client:
-                return {s["config"]["name"]: int(s["state"]["messages"]) for s in await _streams(client)}
+                return {stream["config"]["name"]: stream["state"] for stream in await _streams(client)}
 
         return asyncio.run(ask())
+
+    def are_as_saved(self, saved: dict[str, Any]) -> bool:
+        """Whether every stream has the messages of the backup, and there is no other."""
+        found = self._states()
+        return found.keys() == saved["streams"].keys() and all(
+            _is_whole(found[name], stream) for name, stream in saved["streams"].items()
+        )
+
+    def check_servers(self, saved: dict[str, Any]) -> None:
+        """Refuse streams with more replicas than there are servers for. Raises BackupError."""
+        there = int(self._settings.text("NATS_SERVERS"))
+        for name, stream in saved["streams"].items():
+            replicas = int(stream["config"]["num_replicas"])
+            if replicas > there:
+                raise BackupError(
+                    f"Stream {name} of the backup has {replicas} replicas, and the number of NATS servers of this "
+                    f"platform is {there}. Nothing was written.",
+                    f"Set platform_stores_overrides.nats.replicas to {replicas | 1}, deploy, and restore again.",
+                )
 
     def save(self, folder: Path) -> dict[str, Any]:
         """A snapshot of every stream into ``folder``/nats; what the manifest says of them. Raises BackupError."""
@@ -165,12 +187,30 @@ async def _save(client: Client, name: str, target: Path) -> dict[str, Any]:
     finally:
         await pieces.unsubscribe()
     state = about["state"]
+    messages = int(state["messages"])
+    # Services go on while the server reads its files: what was there throughout is in the snapshot for sure.
+    after = (await _api(client, f"STREAM.INFO.{name}"))["state"]
+    stayed = int(after["messages"]) - (int(after["last_seq"]) - int(state["last_seq"]))
     return {
         "config": about["config"],
         "state": state,
-        "messages": int(state["messages"]),
+        "messages": messages,
+        **({"messages_least": max(stayed, 0)} if stayed < messages else {}),
         "consumers": int(state.get("consumer_count", 0)),
     }
+
+
+def _is_whole(found: dict[str, Any], saved: dict[str, Any]) -> bool:
+    """Whether the state of a stream is that of its backup, or a later one: the server takes the state, then its files.
+
+    What was published meanwhile may be in the snapshot and what was removed may not, so that the number alone says
+    nothing. What has grown too old since then is gone at once, as it would be without a restore.
+    """
+    messages, expected = int(found["messages"]), int(saved["messages"])
+    if messages == expected or (messages < expected and saved["config"].get("max_age")):
+        return True
+    least = int(saved.get("messages_least", expected))
+    return messages >= least and int(found["last_seq"]) >= int(saved["state"]["last_seq"])
 
 
 def _check_end(name: str, headers: dict[str, str] | None) -> None:
@@ -207,12 +247,13 @@ async def _restore(client: Client, name: str, saved: dict[str, Any], source: Pat
     _checked((await client.request(subject, b"", timeout=_SECONDS)).data, f"restore of stream {name}")
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:  # members of a cluster catch up one after the other
-        found = int((await _api(client, f"STREAM.INFO.{name}"))["state"]["messages"])
-        if found == saved["messages"] or (config.get("max_age") and found < saved["messages"]):
-            return  # what has grown too old since then leaves at once, as it would have
+        found = (await _api(client, f"STREAM.INFO.{name}"))["state"]
+        if _is_whole(found, saved):
+            return
         if time.monotonic() > deadline:
             raise BackupError(
-                f"NATS: stream {name} has {found} messages after its restore, and the backup has {saved['messages']}.",
+                f"NATS: stream {name} has {found['messages']} messages up to {found['last_seq']} after its restore, "
+                f"and the backup has {saved['messages']} up to {saved['state']['last_seq']}.",
                 "Restore again; what was there before is in the backup that was made before this restore.",
             )
         await asyncio.sleep(0.5)

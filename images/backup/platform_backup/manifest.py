@@ -83,6 +83,15 @@ def new_name(now: datetime) -> str:
     return now.astimezone(UTC).strftime(STAMP)
 
 
+def moment(name: str) -> datetime | None:
+    """When the backup of this name started; None for a name that somebody gave a copy."""
+    try:
+        found = datetime.strptime(name, STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return found if new_name(found) == name else None  # digits may be missing for strptime
+
+
 def parse(data: bytes, name: str) -> Manifest:
     """A stored manifest. Raises BackupError for one that is damaged or of a newer format."""
     try:

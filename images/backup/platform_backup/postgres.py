@@ -34,6 +34,17 @@ _ABOUT = re.compile(
 )
 
 
+# What a dump has rows of: no partitioned tables, whose partitions have them, and nobody's temporary ones. What belongs
+# to an extension comes with it, and the dump at most has the rows that were added.
+_TABLES = """
+SELECT format('%I.%I', nspname, relname), EXISTS (
+  SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'
+)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+WHERE relkind = 'r' AND relpersistence <> 't' AND nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
+"""
+
+
 def read_content(path: Path) -> dict[str, Any]:
     """What content.sh found in a dump: ``{version, rows: {table: rows}, content_sha256}``."""
     rows: dict[str, int] = {}
@@ -89,16 +100,19 @@ class Database:
         self.connect("postgres").close()
 
     def live_rows(self) -> dict[str, int]:
-        """Rows of every table of the live database; empty where there is no such database."""
+        """Rows of every table of the live database that is no extension's; empty where there is no such database."""
         with self.connect("postgres") as connection:
             if not _exists(connection, self.name):
                 return {}
         with self.connect(self.name) as connection:
-            tables = connection.execute(
-                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-                "WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
-            ).fetchall()
-            return {table: _count(connection, table) for (table,) in tables}
+            tables = connection.execute(_TABLES).fetchall()
+            return {table: _count(connection, table) for table, of_extension in tables if not of_extension}
+
+    def is_as_saved(self, expected: Mapping[str, int]) -> bool:
+        """Whether every table of the live database has the rows of the manifest, and there is no other."""
+        with self.connect(self.name) as connection:
+            ours = _ours(connection, expected)
+        return self.live_rows() == ours
 
     def check_version(self, dumped: str) -> None:
         """Refuse the dump of a newer server: this one may not understand it. Raises BackupError."""
@@ -137,7 +151,7 @@ class Database:
     def check_grown(self, expected: Mapping[str, int]) -> None:
         """Compare the rows of every table with the manifest. Raises BackupError; the live database is as it was."""
         with self.connect(self.growing) as connection:
-            for table, rows in expected.items():
+            for table, rows in _ours(connection, expected).items():
                 found = _count(connection, table)
                 if found != rows:
                     raise BackupError(
@@ -182,6 +196,12 @@ def _exists(connection: psycopg.Connection[Any], name: str) -> bool:
 
 def _drop(connection: psycopg.Connection[Any], name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _ours(connection: psycopg.Connection[Any], rows: Mapping[str, int]) -> dict[str, int]:
+    """Those of the tables that belong to no extension of this database."""
+    extensions = {table for table, of_extension in connection.execute(_TABLES).fetchall() if of_extension}
+    return {table: number for table, number in rows.items() if table not in extensions}
 
 
 def _count(connection: psycopg.Connection[Any], table: str) -> int:

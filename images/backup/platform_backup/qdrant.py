@@ -9,7 +9,8 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -19,6 +20,8 @@ from .errors import BackupError, Unreachable, of_volume
 from .settings import Settings
 
 _SECONDS = 3600.0  # a snapshot of a large collection takes its time
+# At a snapshot during which no point came or went.
+_TRIES = 3
 
 
 class Node:
@@ -116,13 +119,6 @@ class Vectors:
         path = f"/collections/{quote(collection, safe='')}/points/count"
         return int(self.nodes[0].ask("POST", path, {"exact": True})["count"])
 
-    def _own_points(self, collection: str, node: int) -> int:
-        """Points of the shards that a node itself holds."""
-        if len(self.nodes) == 1:
-            return self.points(collection)
-        about = self.nodes[node].ask("GET", f"/collections/{quote(collection, safe='')}/cluster")
-        return sum(int(shard["points_count"]) for shard in about["local_shards"])
-
     def live_points(self) -> dict[str, int]:
         """Points of every collection."""
         return {name: self.points(name) for name in self.collections()}
@@ -131,23 +127,42 @@ class Vectors:
         """Snapshots of everything into ``folder``/qdrant; what the manifest says of them. None stays on the servers."""
         found: dict[str, Any] = {}
         for name in self.collections():
-            path = f"/collections/{quote(name, safe='')}"
-            snapshots = []
-            for ordinal, node in enumerate(self.nodes):
-                # Named by numbers: a collection may be called as no file can be.
-                file = f"qdrant/{len(found)}-{ordinal}.snapshot"
-                snapshot = node.ask("POST", f"{path}/snapshots?wait=true")
-                try:
-                    node.download(f"{path}/snapshots/{quote(snapshot['name'])}", folder / file)
-                finally:
-                    node.ask("DELETE", f"{path}/snapshots/{quote(snapshot['name'])}?wait=true")
-                claimed = snapshot.get("checksum")
-                if claimed and files.sha256(folder / file) != claimed:
-                    raise BackupError(f"Qdrant: the snapshot of {name} arrived damaged.", "Try again.")
-                snapshots.append({"node": ordinal, "file": file, "points": self._own_points(name, ordinal)})
-            found[name] = {"points": self.points(name), "snapshots": snapshots}
+            # Named by numbers: a collection may be called as no file can be.
+            found[name] = self._save(name, folder, f"qdrant/{len(found)}")
         aliases = self.nodes[0].ask("GET", "/aliases")["aliases"]
         return {"version": self.version(), "nodes": len(self.nodes), "collections": found, "aliases": aliases}
+
+    def _save(self, name: str, folder: Path, stem: str) -> dict[str, Any]:
+        """``points``, ``points_least`` where services kept writing meanwhile, and ``snapshots``, one of each node."""
+        path = f"/collections/{quote(name, safe='')}/snapshots"
+        for left in reversed(range(_TRIES)):
+            before = self.points(name)
+            with self._snapshots(path) as made:
+                after = self.points(name)
+                if before != after and left:
+                    continue
+                snapshots = []
+                for ordinal, snapshot in enumerate(made):
+                    file = f"{stem}-{ordinal}.snapshot"
+                    self.nodes[ordinal].download(f"{path}/{quote(snapshot['name'])}", folder / file)
+                    claimed = snapshot.get("checksum")
+                    if claimed and files.sha256(folder / file) != claimed:
+                        raise BackupError(f"Qdrant: the snapshot of {name} arrived damaged.", "Try again.")
+                    snapshots.append({"node": ordinal, "file": file})
+                break
+        least = {} if before == after else {"points_least": min(before, after)}
+        return {"points": max(before, after), **least, "snapshots": snapshots}
+
+    @contextmanager
+    def _snapshots(self, path: str) -> Iterator[list[dict[str, Any]]]:
+        """A snapshot on every node, gone from there at the end."""
+        with ExitStack() as end:
+            made = []
+            for node in self.nodes:
+                snapshot = node.ask("POST", f"{path}?wait=true")
+                end.callback(node.ask, "DELETE", f"{path}/{quote(snapshot['name'])}?wait=true")
+                made.append(snapshot)
+            yield made
 
     def check_nodes(self, saved: dict[str, Any]) -> None:
         """Refuse snapshots of another number of nodes: each belongs to its own. Raises BackupError."""
@@ -171,10 +186,11 @@ class Vectors:
                 path = f"/collections/{quote(name, safe='')}/snapshots/upload?priority=snapshot&wait=true"
                 self.nodes[snapshot["node"]].upload(path, folder / snapshot["file"])
             found = self.points(name)
-            if found != collection["points"]:
+            least, most = _bounds(collection)
+            if not least <= found <= most:
                 raise BackupError(
                     f"Qdrant: collection {name} has {found} points after its restore, and the backup has "
-                    f"{collection['points']}.",
+                    f"{most if least == most else f'{least} to {most}'}.",
                     "Restore again; what was there before is in the backup that was made before this restore.",
                 )
         # A collection that stays has the aliases of today. One request, so that none is missing in between.
@@ -196,8 +212,34 @@ def on_one_node(saved: dict[str, Any]) -> dict[str, Any]:
     if saved["nodes"] == 1:
         return saved
     shares = {
-        f"{name}-{snapshot['node']}": {"points": snapshot["points"], "snapshots": [{**snapshot, "node": 0}]}
+        # Qdrant only estimates how many points a node has itself.
+        _share(name, snapshot): {**collection, "points_least": 0, "snapshots": [{**snapshot, "node": 0}]}
         for name, collection in saved["collections"].items()
         for snapshot in collection["snapshots"]
     }
     return {**saved, "nodes": 1, "collections": shares, "aliases": []}
+
+
+def drilled(found: Mapping[str, int], saved: dict[str, Any]) -> bool:
+    """Whether a node that has restored ``on_one_node(saved)`` has the points of the backup, and no other collection.
+
+    The shares of a collection have all of its points together; with replicas, some of them more than once.
+    """
+    left = dict(found)
+    for name, collection in saved["collections"].items():
+        shares = [name] if saved["nodes"] == 1 else [_share(name, snapshot) for snapshot in collection["snapshots"]]
+        counts = [left.pop(share, -1) for share in shares]
+        least, most = _bounds(collection)
+        if min(counts) < 0 or max(counts) > most or sum(counts) < least:
+            return False
+    return not left
+
+
+def _share(collection: str, snapshot: dict[str, Any]) -> str:
+    return f"{collection}-{snapshot['node']}"
+
+
+def _bounds(collection: dict[str, Any]) -> tuple[int, int]:
+    """The least and the most points that its snapshots may have: one number where no point came or went meanwhile."""
+    most = int(collection["points"])
+    return int(collection.get("points_least", most)), most

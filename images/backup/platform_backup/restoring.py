@@ -18,7 +18,7 @@ from .errors import BackupError, of_volume
 from .jetstream import Streams
 from .patience import until_reached
 from .postgres import Database
-from .qdrant import Vectors, on_one_node
+from .qdrant import Vectors, drilled, on_one_node
 from .report import result, say, size
 from .settings import Settings
 
@@ -48,6 +48,8 @@ def prepare(settings: Settings) -> None:
         database.check_version(made.parts["postgres"]["version"])
     if "qdrant" in parts and not _is_drill(settings):
         vectors.check_nodes(made.parts["qdrant"])
+    if "nats" in parts and not _is_drill(settings):
+        streams.check_servers(made.parts["nats"])
     live = {"postgres": database.live_rows, "qdrant": vectors.live_points, "nats": streams.live_messages}
     plan = {
         "name": name,
@@ -108,13 +110,12 @@ def drill(settings: Settings) -> None:
     made = _manifest(settings, done["restored"])
     saved = made.parts
     again = postgres.read_content(settings.work / "content.txt")
-    points = {name: c["points"] for name, c in _collections(settings, made)["collections"].items()}
     checks = {
         "checksum of every file": True,  # prepare has refused any other
-        "rows of every table": Database(settings).live_rows() == saved["postgres"]["rows"],
+        "rows of every table": Database(settings).is_as_saved(saved["postgres"]["rows"]),
         "checksum of the database's content": again["content_sha256"] == saved["postgres"]["content_sha256"],
-        "points of every collection": Vectors(settings).live_points() == points,
-        "messages of every stream": _kept(Streams(settings).live_messages(), saved["nats"]["streams"]),
+        "points of every collection": drilled(Vectors(settings).live_points(), saved["qdrant"]),
+        "messages of every stream": Streams(settings).are_as_saved(saved["nats"]),
     }
     for name, passed in checks.items():
         say(f"{'ok' if passed else 'DIFFERS':8} {name}")
@@ -151,17 +152,8 @@ def _collections(settings: Settings, made: manifest.Manifest) -> dict[str, Any]:
     return on_one_node(saved) if _is_drill(settings) else saved
 
 
-def _kept(found: dict[str, int], saved: dict[str, Any]) -> bool:
-    """Whether every stream has its messages; fewer only where they may have grown too old since."""
-    return found.keys() == saved.keys() and all(
-        found[name] == stream["messages"]
-        or (bool(stream["config"].get("max_age")) and found[name] < stream["messages"])
-        for name, stream in saved.items()
-    )
-
-
 def _longest_gap(names: list[str]) -> int:
     """Seconds between the two neighbours that are furthest apart: what would have been lost at most, so far."""
-    moments = [datetime.strptime(name, manifest.STAMP).replace(tzinfo=UTC) for name in names]
+    moments = [moment for name in names if (moment := manifest.moment(name))]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
     return int(max(gaps, default=0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from .manifest import STAMP
+from . import manifest
 
 _PERIOD: dict[str, Callable[[datetime], object]] = {
     "last": lambda moment: moment,
@@ -17,7 +17,7 @@ _PERIOD: dict[str, Callable[[datetime], object]] = {
 
 def to_delete(names: Iterable[str], keep: Mapping[str, int]) -> list[str]:
     """The names that no rule keeps, oldest first. The newest always stays, and so do names that are no times."""
-    moments = {name: moment for name in names if (moment := _moment(name))}
+    moments = {name: moment for name in names if (moment := manifest.moment(name))}
     newest_first = sorted(moments, key=lambda name: moments[name], reverse=True)
     kept = set(newest_first[:1])
     for rule, number in keep.items():
@@ -28,10 +28,3 @@ def to_delete(names: Iterable[str], keep: Mapping[str, int]) -> list[str]:
                 seen.add(period)
                 kept.add(name)
     return sorted(set(moments) - kept)
-
-
-def _moment(name: str) -> datetime | None:
-    try:
-        return datetime.strptime(name, STAMP)
-    except ValueError:
-        return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import BackupError
 from .files import tree
-from .manifest import NAME
+from .manifest import NAME, moment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,15 +55,18 @@ class Bucket:
         )
 
     def names(self) -> list[str]:
-        found: list[str] = []
+        return sorted(name for name, complete in self._found().items() if complete)
+
+    def _found(self) -> dict[str, bool]:
+        """Whatever has objects, by its name, and whether its manifest is one of them."""
+        found: dict[str, bool] = {}
         with self._asking("listed"):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
             for page in pages:
                 for item in page.get("Contents", []):
                     name, _, file = item["Key"].removeprefix(self._prefix).partition("/")
-                    if file == NAME:
-                        found.append(name)
-        return sorted(found)
+                    found[name] = found.get(name, False) or file == NAME
+        return found
 
     def manifest(self, name: str) -> bytes:
         with self._asking("read"):
@@ -77,9 +81,14 @@ class Bucket:
         return into
 
     def publish(self, staging: Path, name: str) -> None:
-        for file in sorted(tree(staging), key=lambda file: file == NAME):
-            with self._asking("written"):
-                self._client.upload_file(str(staging / file), self._bucket, self._key(name, file))
+        try:
+            for file in sorted(tree(staging), key=lambda file: file == NAME):
+                with self._asking("written"):
+                    self._client.upload_file(str(staging / file), self._bucket, self._key(name, file))
+        except Exception:
+            with suppress(BackupError):  # where that fails too, a later backup sweeps
+                self.delete(name)
+            raise
 
     def delete(self, name: str) -> None:
         with self._asking("deleted"):
@@ -91,6 +100,16 @@ class Bucket:
                 keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
                 if keys:
                     self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]
+
+    def sweep(self, before: datetime, /) -> list[str]:
+        left = [
+            name
+            for name, complete in sorted(self._found().items())
+            if not complete and (started := moment(name)) and started < before
+        ]
+        for name in left:
+            self.delete(name)
+        return left
 
     def _key(self, name: str, file: str) -> str:
         return f"{self._prefix}{name}/{file}"

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,11 @@ class Settings:
     def retention(self) -> dict[str, int]:
         """How many to keep, by last, daily, weekly, monthly."""
         return {str(rule): int(number) for rule, number in json.loads(self.text("RETENTION", '{"last": 7}')).items()}
+
+    @property
+    def time_limit(self) -> timedelta:
+        """How long a backup may take: whatever started longer ago is written by nobody any more."""
+        return timedelta(seconds=float(self.text("BACKUP_TIMEOUT")))
 
     @property
     def keep_all(self) -> bool:

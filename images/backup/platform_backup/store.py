@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from . import manifest
 from .errors import BackupError, of_volume
 from .files import sync
 from .manifest import NAME
@@ -29,6 +31,9 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Take a backup away; from the first moment on it is none any more."""
+
+    def sweep(self, before: datetime, /) -> list[str]:
+        """Take away what broken-off uploads and deletions left that had started before; the names."""
 
 
 class Volume:
@@ -62,6 +67,9 @@ class Volume:
         (self._folder / name).rename(going)
         shutil.rmtree(going)
 
+    def sweep(self, _before: datetime, /) -> list[str]:
+        return []  # dump.sh does, before it needs the room
+
 
 def find(settings: Settings) -> Store:
     """The store that the environment names."""
@@ -74,12 +82,13 @@ def find(settings: Settings) -> Store:
 
 
 def choose(store: Store, wanted: str) -> str:
-    """The backup of this name; ``latest`` is the newest. Raises BackupError that lists what there is."""
+    """The backup of this name; ``latest`` is the newest named by a time. Raises BackupError with what there is."""
     names = store.names()
     if not names:
         raise BackupError("There is no backup.", "`make backup` makes one.")
     if wanted == "latest":
-        return names[-1]
+        stamped = [name for name in names if manifest.moment(name)]
+        wanted = stamped[-1] if stamped else wanted
     if wanted not in names:
         shown = ", ".join(reversed(names[-10:]))
         raise BackupError(f"There is no backup {wanted!r}.", f"Newest first, there are: {shown}.")

@@ -132,6 +132,7 @@ def pod(tmp_path: Path, postgres: Postgres, nats: Nats, qdrant: Qdrant) -> Pod:
             "QDRANT_NODES": qdrant.url,
             "QDRANT_API_KEY_FILE": str(tmp_path / "password"),
             "NATS_URL": f"nats://127.0.0.1:{nats.port}",
+            "NATS_SERVERS": "1",
             "TO_ENCRYPT_DIR": str(tmp_path / "everything"),
             "AGE_RECIPIENTS": str(identity.to_public()),
             "RETENTION": '{"last": 5}',

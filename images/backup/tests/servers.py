@@ -93,10 +93,13 @@ class Qdrant:
     """Collections, points, snapshots and aliases, in memory. ``points``: collection -> list of points.
 
     ``nodes``: all of its cluster; each holds the points of its own shards and counts those of all.
+    ``written``: how many times a point comes while a snapshot is made, as soon as it has its points.
+    ``fetched``: whether one comes while a snapshot is downloaded.
     """
 
     def __init__(self) -> None:
         self.nodes = [self]
+        self.written, self.fetched = 0, False
         self.points: dict[str, list[Any]] = {}
         self.aliases: list[dict[str, str]] = []
         self.snapshots: dict[str, bytes] = {}
@@ -131,13 +134,12 @@ class Qdrant:
                     self._answer({"collections": [{"name": known} for known in outer.points]})
                 elif rest == "/points/count":
                     self._answer({"count": sum(len(node.points.get(name, [])) for node in outer.nodes)})
-                elif rest == "/cluster":
-                    self._answer({"local_shards": [{"points_count": len(outer.points[name])}]})
                 elif rest == "/snapshots" and self.command == "POST":
-                    outer.snapshots["one"] = json.dumps(outer.points[name]).encode()
-                    self._answer({"name": "one"})
+                    self._answer({"name": outer.make_snapshot(name)})
                 elif rest == "/snapshots/one":
-                    self._answer(outer.snapshots["one"] if self.command == "GET" else bool(outer.snapshots.pop("one")))
+                    self._answer(
+                        outer.give_snapshot(name) if self.command == "GET" else bool(outer.snapshots.pop("one"))
+                    )
                 elif rest == "/snapshots/upload":
                     outer.points[name] = json.loads(body.partition(b"\r\n\r\n")[2].split(b"\r\n--")[0])
                     self._answer(True)
@@ -152,6 +154,20 @@ class Qdrant:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def make_snapshot(self, collection: str) -> str:
+        """Its name."""
+        self.snapshots["one"] = json.dumps(self.points[collection]).encode()
+        if self.written:
+            self.written -= 1
+            self.points[collection].append(0)
+        return "one"
+
+    def give_snapshot(self, collection: str) -> bytes:
+        """What is in it."""
+        if self.fetched:
+            self.points[collection].append(0)
+        return self.snapshots["one"]
 
     def change_alias(
         self, create_alias: dict[str, str] | None = None, delete_alias: dict[str, str] | None = None

@@ -8,23 +8,31 @@ import json
 import shutil
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import nats as nats_client
 import psycopg
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from conftest import DATABASE, Pod
 from moto.server import ThreadedMotoServer
 from nats.js.errors import ServerError
 from servers import Nats, Qdrant
 
-from platform_backup import credentials
+from platform_backup import credentials, manifest, store
 from platform_backup.errors import BackupError
 from platform_backup.manifest import NAME
 from platform_backup.postgres import Database
+from platform_backup.qdrant import drilled
 from platform_backup.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 VALUE = "a secret that nobody may see"
 
@@ -188,6 +196,43 @@ def test_each_node_of_a_cluster_has_its_points_again(pod: Pod, qdrant: Qdrant, s
     assert (qdrant.points, second.points) == ({"notes": [1, 2]}, {"notes": [3]})
 
 
+@pytest.mark.parametrize(
+    ("written", "fetched", "bounds"),
+    [(1, False, (3, 3)), (99, False, (4, 5)), (0, True, (2, 2))],
+    ids=["once", "all the time", "while it is downloaded"],
+)
+def test_points_that_come_meanwhile_do_not_spoil_a_backup(
+    pod: Pod, qdrant: Qdrant, nats: Nats, written: int, fetched: bool, bounds: tuple[int, int]
+) -> None:
+    fill(pod, qdrant, nats)
+    qdrant.written, qdrant.fetched = written, fetched
+    name = pod.backup()
+    assert not qdrant.snapshots
+    qdrant.written, qdrant.fetched = 0, False
+    saved = json.loads((backup_folder(pod, name) / NAME).read_text())["parts"]["qdrant"]["collections"]["notes"]
+    assert (saved.get("points_least", saved["points"]), saved["points"]) == bounds
+    done = pod.restore(name, last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(qdrant.points["notes"]) == bounds[0]
+
+
+@pytest.mark.parametrize(
+    ("found", "as_saved"),
+    [
+        ({"notes-0": 2, "notes-1": 2}, True),
+        ({"notes-0": 3, "notes-1": 3}, True),  # each has a replica of all
+        ({"notes-0": 2, "notes-1": 0}, False),
+        ({"notes-0": 5, "notes-1": 0}, False),
+        ({"notes-0": 3}, False),
+        ({"notes-0": 2, "notes-1": 2, "later-0": 0}, False),
+    ],
+)
+def test_shares_of_a_cluster_are_compared_with_what_was_counted_exactly(found: dict[str, int], as_saved: bool) -> None:
+    snapshots = [{"node": node, "file": "", "points": 7} for node in (0, 1)]  # earlier backups have estimates
+    collection = {"points": 4, "points_least": 3, "snapshots": snapshots}
+    assert drilled(found, {"nodes": 2, "collections": {"notes": collection}}) is as_saved
+
+
 def test_another_number_of_nodes_is_refused_and_drilled_all_the_same(
     pod: Pod, qdrant: Qdrant, second: Qdrant, nats: Nats
 ) -> None:
@@ -199,11 +244,48 @@ def test_another_number_of_nodes_is_refused_and_drilled_all_the_same(
         refused = pod.run("prepare", FROM=name, QDRANT_NODES=alone.url)
         assert refused.returncode == 1
         assert "The backup is of 2 Qdrant nodes, and this platform has 1. Nothing was written." in refused.stderr
-        drilled = pod.restore(name, last="drill", DRILL="true", QDRANT_NODES=alone.url)
-        assert drilled.returncode == 0, drilled.stdout + drilled.stderr
+        done = pod.restore(name, last="drill", DRILL="true", QDRANT_NODES=alone.url)
+        assert done.returncode == 0, done.stdout + done.stderr
         assert alone.points == {"notes-0": [1, 2], "notes-1": [3]}
     finally:
         alone.stop()
+
+
+def test_more_replicas_than_servers_are_refused_and_drilled_all_the_same(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    path = backup_folder(pod, name) / NAME
+    made = manifest.parse(path.read_bytes(), name)
+    made.parts["nats"]["streams"]["platform"]["config"]["num_replicas"] = 3
+    path.write_bytes(made.dump())
+    spoil(pod, qdrant, nats)
+    there = messages(nats)
+    refused = pod.restore(name)
+    assert refused.returncode == 1
+    assert "Stream platform of the backup has 3 replicas" in refused.stderr
+    assert "Set platform_stores_overrides.nats.replicas to 3" in refused.stderr
+    assert messages(nats) == there
+    assert qdrant.points == {"notes": [9], "later": [1]}
+    assert pod.sql('SELECT * FROM agent."Odd name"') == []
+    assert pod.run("prepare", FROM=name, NATS_SERVERS="3").returncode == 0
+    done = pod.restore(name, last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_copy_that_somebody_named_is_kept_and_is_never_the_latest(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    golden = backup_folder(pod, name).with_name("golden")
+    shutil.copytree(backup_folder(pod, name), golden)
+    assert f"Backup {name} is sound" in pod.run("prepare", FROM="latest").stdout
+    assert "Backup golden is sound" in pod.run("prepare", FROM="golden").stdout
+    done = pod.restore("latest", last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result(done.stdout)["longest_gap_seconds"] == 0
+    shutil.rmtree(backup_folder(pod, name))
+    none = pod.run("prepare", FROM="latest")
+    assert none.returncode == 1
+    assert "There is no backup 'latest'. Newest first, there are: golden." in none.stderr
 
 
 @pytest.fixture
@@ -284,6 +366,45 @@ def test_a_role_that_the_server_refuses_is_a_sentence_and_leaves_none(
     with pytest.raises(BackupError, match=r"missing \(r_new\) cannot be made: unrecognized role option"):
         Database(Settings(pod.environment)).prepare(roles_file)
     assert [name for name, *_ in roles()] == ["r_part"]
+
+
+def test_partitions_are_counted_once_and_tables_of_extensions_not_at_all(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    pod.sql(
+        "CREATE TABLE agent.parts (id int) PARTITION BY RANGE (id); INSERT INTO agent.empty VALUES (1);"
+        "CREATE TABLE agent.low PARTITION OF agent.parts FOR VALUES FROM (0) TO (9); INSERT INTO agent.parts VALUES (1)"
+    )
+    name = pod.backup()
+    done = pod.restore(name, last="drill", DRILL="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((backup_folder(pod, name) / NAME).read_text())["parts"]["postgres"]["rows"]
+    assert rows == {'agent."Odd name"': 3, "agent.empty": 1, "agent.low": 1}
+    # A dump has the rows that were added to an extension's table, and the extension brings its own.
+    pod.sql("ALTER EXTENSION plpgsql ADD TABLE agent.empty; INSERT INTO agent.empty VALUES (2)")
+    database = Database(Settings(pod.environment))
+    assert database.live_rows() == {'agent."Odd name"': 3, "agent.low": 1}
+    assert database.is_as_saved(rows)
+    assert not database.is_as_saved({**rows, "agent.later": 0})
+    try:
+        pod.sql(f"ALTER DATABASE {DATABASE} RENAME TO {database.growing}", "postgres")
+        database.check_grown(rows)
+    finally:
+        pod.sql(f"ALTER DATABASE {database.growing} RENAME TO {DATABASE}", "postgres")
+
+
+def test_a_role_that_cannot_be_set_fails_the_load(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
+    fill(pod, qdrant, nats)
+    name = pod.backup()
+    for login in ("pg_reserved", "r_valid"):
+        (pod.scratch / "roles" / f"role-{login}").write_text(VALUE)
+    done = pod.restore(name)
+    assert done.returncode == 1
+    said = (pod.scratch / "termination").read_text()
+    assert "The roles could not be set: " in said
+    assert 'role name "pg_reserved" is reserved' in said
+    assert "The live database is as it was." in said
+    assert VALUE not in said
+    check(pod, qdrant, nats)
 
 
 def test_an_interrupted_restore_leaves_the_database_and_is_begun_again(pod: Pod, qdrant: Qdrant, nats: Nats) -> None:
@@ -375,10 +496,11 @@ def bucket(tmp_path: Path) -> Iterator[dict[str, str]]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket="acme")
     for name, value in (("id", "key"), ("secret", "secret")):
         (tmp_path / name).write_text(value)
+    # Servers of one process share what they keep.
+    urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()  # noqa: S310 - our own
+    client_of({"S3_ENDPOINT": endpoint}).create_bucket(Bucket="acme")
     yield {
         "S3_BUCKET": "acme",
         "S3_PREFIX": "a/b",
@@ -389,6 +511,55 @@ def bucket(tmp_path: Path) -> Iterator[dict[str, str]]:
     server.stop()
 
 
+def client_of(bucket: dict[str, str]) -> S3Client:
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    return boto3.client("s3", endpoint_url=bucket["S3_ENDPOINT"], region_name="us-east-1", **keys)
+
+
+def keys_in(client: S3Client) -> set[str]:
+    return {item["Key"] for item in client.list_objects_v2(Bucket="acme").get("Contents", [])}
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(
+    pod: Pod, bucket: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    for file in ("a", "b", NAME):
+        (staging / file).write_text(file)
+    target = store.find(Settings(pod.environment | bucket))
+    upload = target._client.upload_file  # type: ignore[attr-defined]
+
+    def break_off(source: str, *where: str) -> None:
+        upload(source, *where)
+        if source.endswith("/b"):
+            raise S3UploadFailedError("the line is cut")
+
+    monkeypatch.setattr(target._client, "upload_file", break_off)  # type: ignore[attr-defined]
+    with pytest.raises(BackupError, match="cannot be written: the line is cut"):
+        target.publish(staging, "20261123-011736")
+    assert keys_in(client_of(bucket)) == set()
+
+
+def test_what_broke_off_in_a_bucket_is_swept_by_a_later_backup(
+    pod: Pod, qdrant: Qdrant, nats: Nats, bucket: dict[str, str]
+) -> None:
+    pod.environment |= bucket
+    fill(pod, qdrant, nats)
+    client = client_of(bucket)
+    limit = int(pod.environment["BACKUP_TIMEOUT"])
+    old, young = (manifest.new_name(datetime.now(UTC) - timedelta(seconds=limit + more)) for more in (60, -60))
+    for name in (old, young, "golden", "2026", f"{old}-copy"):
+        client.put_object(Bucket="acme", Key=f"a/b/agents/{name}/postgres/database.dump", Body=b"")
+    client.put_object(Bucket="acme", Key="a/b/agents/20010101-000000/manifest.json", Body=b"")
+    client.put_object(Bucket="acme", Key=f"a/b/others/{old}/postgres/database.dump", Body=b"")
+    before = keys_in(client)
+    pod.backup(KEEP_ALL="true")
+    assert before <= keys_in(client)
+    pod.backup()
+    assert before - keys_in(client) == {f"a/b/agents/{old}/postgres/database.dump"}
+
+
 def test_a_bucket_keeps_backups_as_a_volume_does(pod: Pod, qdrant: Qdrant, nats: Nats, bucket: dict[str, str]) -> None:
     pod.environment |= bucket
     fill(pod, qdrant, nats)
@@ -397,12 +568,8 @@ def test_a_bucket_keeps_backups_as_a_volume_does(pod: Pod, qdrant: Qdrant, nats:
     spoil(pod, qdrant, nats)
     assert pod.restore("latest").returncode == 0
     check(pod, qdrant, nats)
-    client = boto3.client(
-        "s3", endpoint_url=bucket["S3_ENDPOINT"], region_name="us-east-1", aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    )  # fmt: skip
-    keys = [item["Key"] for item in client.list_objects_v2(Bucket="acme")["Contents"]]
-    assert f"a/b/agents/{name}/{NAME}" in keys
+    client = client_of(bucket)
+    assert f"a/b/agents/{name}/{NAME}" in keys_in(client)
     # One whose manifest is not there yet, or no more, is none.
     client.delete_object(Bucket="acme", Key=f"a/b/agents/{name}/{NAME}")
     assert "There is no backup." in pod.run("prepare", FROM="latest").stderr

@@ -73,6 +73,12 @@ def test_retention_keeps_the_newest_of_each_period() -> None:
     assert any(name.startswith("20260228-18") for name in kept)
 
 
+def test_only_what_a_backup_was_named_is_a_time() -> None:
+    started = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert manifest.moment(manifest.new_name(started)) == started
+    assert [manifest.moment(name) for name in ("golden", "", "2026012-030405", "20260102-030405-copy")] == [None] * 4
+
+
 def test_retention_never_takes_the_last_nor_what_is_not_ours() -> None:
     assert retention.to_delete([*names(2, timedelta(days=1)), "by-hand"], {}) == ["20260101-000000"]
     assert retention.to_delete(names(1, timedelta(days=1)), {"last": 0}) == []
