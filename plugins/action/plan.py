@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..module_utils.ansible import roles, tags
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.operation import Operation
+from ..module_utils.ansible.variables import Variables
 from ..module_utils.engine import snapshot
 from ..module_utils.engine import tier as tiers
 from ..module_utils.engine.applyset import ApplySet
@@ -18,6 +19,29 @@ from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.prune import Policy
 from ..module_utils.operations import cluster_view, report
 from ..module_utils.operations.plan import Plan
+
+# As in apply, a variable that is left empty means the default.
+_SAYS = {
+    "force_conflicts": "platform_force_conflicts",
+    "prune": "platform_prune",
+    "prune_data": "platform_prune_data",
+    "prune_most": "platform_prune_most",
+}
+
+
+def how(variables: Variables, namespace: str) -> tiers.Options:
+    """What a run would do by the inventory, as a dry run."""
+    said: dict[str, Any] = {}
+    variables.fill(said, _SAYS)
+    return tiers.Options(
+        check=True,
+        show_before=True,
+        force_conflicts=bool(said.get("force_conflicts", False)),
+        prune=bool(said.get("prune", True)),
+        policy=Policy(
+            frozenset(said.get("prune_data", [])), most=bool(said.get("prune_most", False)), namespace=namespace
+        ),
+    )
 
 
 class ActionModule(Operation):
@@ -43,19 +67,7 @@ class ActionModule(Operation):
                 for role in folders
             }
             chosen = tags.chosen(args["tiers"], self.variables.get)
-            policy = Policy(
-                frozenset(self.variables.get("platform_prune_data", [])),
-                most=bool(self.variables.get("platform_prune_most", False)),
-                namespace=namespace,
-            )
-            options = tiers.Options(
-                check=True,
-                show_before=True,
-                force_conflicts=bool(self.variables.get("platform_force_conflicts", False)),
-                prune=bool(self.variables.get("platform_prune", True)),
-                policy=policy,
-            )
-
+            options = how(self.variables, namespace)
             sets = {name: ApplySet(name, namespace) for name in chosen}
             seen = snapshot.take(cluster, namespace, {sets[name]: loaded[name].objects for name in chosen})
 

@@ -19,7 +19,7 @@ from ..engine.render import plain
 from .filters import COLLECTION, Filters
 
 _FILTERS = Filters()
-_ENVIRONMENT = jinja2.Environment()  # noqa: S701 - parses only
+_ENVIRONMENT = jinja2.Environment(trim_blocks=True)  # noqa: S701 - parses only
 # Filters of ansible.builtin that do nothing but convert plain values.
 _CONVERTERS = frozenset({"bool", "int", "string"})
 
@@ -52,11 +52,17 @@ def evaluate(value: Any, lookup: Callable[[str], Any]) -> Any:
         parts = [_evaluate(node, lookup) for node in _parse(str(value))]
     except jinja2.TemplateError as error:
         raise NotSimple from error
-    if len(parts) == 1:
+    if len(parts) == 1 and not isinstance(parts[0], str):
         return parts[0]
-    if not all(isinstance(part, str) for part in parts):
+    if not parts or not all(isinstance(part, str) for part in parts):
         raise NotSimple
-    return "".join(parts)
+    text = "".join(parts)
+    # Jinja drops the last newline of a template (of a block, ``|``); Ansible gives a text as many as the template has.
+    return text + "\n" * (_newlines(value) - _newlines(text))
+
+
+def _newlines(text: str) -> int:
+    return len(text) - len(text.rstrip("\n"))
 
 
 def _evaluate(node: nodes.Node, lookup: Callable[[str], Any]) -> Any:

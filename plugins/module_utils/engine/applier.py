@@ -23,6 +23,7 @@ from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
 from .readiness import readiness
+from .retry import lacks_namespace
 from .snapshot import PARENT, Snapshot, take
 from .transport import POOL_SIZE
 
@@ -30,6 +31,7 @@ Object = dict[str, Any]
 
 CREATED, CONFIGURED, RECREATED, UNCHANGED = "created", "configured", "recreated", "unchanged"
 _GONE_SECONDS = 60.0
+_GONE_POLL_SECONDS = 0.2
 _DEFINITION_SECONDS = 30.0
 
 
@@ -253,35 +255,45 @@ class Applier:
         look = self.check or self.show_before or (not self.force_conflicts and conflicts.declares_replicas(desired))
         if live is None and look and snapshot.namespace_exists:
             live = self._live(kind, desired)
+        if live is not None and _leaving(live):
+            if self.check:
+                return Outcome(desired, CREATED, None, desired)
+            self._until_gone(kind, live, self._what(desired))
+            live = None
         if live is not None and gates.has_failed(live):
             action, after = self._recreate(kind, desired, live, self._what(desired))
             return Outcome(desired, action, live, after)
         if live is not None and not self.force_conflicts:
             conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired))
-        action, after = self._apply(kind, desired)
+        action, after = self._apply(kind, desired, self.force_conflicts)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)
         same = live is not None and clean_for_change(live, desired) == clean_for_change(after, desired)
         return Outcome(desired, UNCHANGED if same else CONFIGURED, live, after)
 
-    def _apply(self, kind: Kind, desired: Object) -> tuple[str, Object]:
+    def _apply(self, kind: Kind, desired: Object, force: bool) -> tuple[str, Object]:
         """The action (created, recreated or configured) and the object as the server has it now."""
         what = self._what(desired)
         try:
-            return self._send(kind, desired, what, self.force_conflicts)
+            return self._send(kind, desired, what, force)
         except ApiError as error:
-            if conflicts.may_take(error):
-                return self._send(kind, desired, what, True)
+            if self.check and lacks_namespace(error):
+                return CREATED, desired  # it comes with this run
+            if not force and conflicts.may_take(error):
+                return self._apply(kind, desired, True)
             if conflicts.managers(error):
                 raise conflicts.explain(error, what, self._live(kind, desired)) from error
             if immutable.refused_for(error) and (live := self._live(kind, desired)):
-                if desired["kind"] in immutable.RECREATED:
+                if immutable.may_recreate(error, desired):
                     return self._recreate(kind, desired, live, what)
                 raise immutable.explain(error, what, desired, live) from error
             raise
 
     def _send(self, kind: Kind, desired: Object, what: str, force: bool) -> tuple[str, Object]:
         created, after = self.cluster.apply(kind, desired, dry_run=self.check, force=force, what=what)
+        if _leaving(after) and not self.check:  # nobody had looked at it: it was not of this tier, or was there still
+            self._until_gone(kind, after, what)
+            created, after = self.cluster.apply(kind, desired, what=what)
         return CREATED if created else CONFIGURED, after
 
     def _live(self, kind: Kind, desired: Object) -> Object | None:
@@ -290,20 +302,23 @@ class Applier:
     def _recreate(self, kind: Kind, desired: Object, live: Object, what: str) -> tuple[str, Object]:
         if self.check:
             return RECREATED, desired
-        namespace, name, uid = (
-            desired["metadata"].get("namespace"),
-            desired["metadata"]["name"],
-            live["metadata"]["uid"],
-        )
-        self.cluster.delete(kind, namespace, name, uid=uid)
-        deadline = time.monotonic() + _GONE_SECONDS
-        while (left := self.cluster.find(kind, namespace, name)) and left["metadata"]["uid"] == uid:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"{what}: the old one is not gone after {_GONE_SECONDS:.0f} s.", "See its finalizers."
-                )
-            self.cluster.interruption.sleep(0.2)
+        metadata = live["metadata"]
+        self.cluster.delete(kind, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
+        self._until_gone(kind, live, what)
         return RECREATED, self._send(kind, desired, what, False)[1]
+
+    def _until_gone(self, kind: Kind, live: Object, what: str) -> None:
+        """Wait until ``live``, which is being deleted, is gone. Raises EngineError naming what holds it."""
+        deadline = time.monotonic() + _GONE_SECONDS
+        while (left := self._live(kind, live)) and left["metadata"]["uid"] == live["metadata"]["uid"]:
+            if time.monotonic() > deadline:
+                held = ", ".join(left["metadata"].get("finalizers") or ["none"])
+                raise EngineError(
+                    f"{what}: the old one is being deleted, and not gone after {_GONE_SECONDS:.0f} s "
+                    f"(finalizers: {held}).",
+                    "Mend what has to take its finalizers off, then run again: the new one is made when it is gone.",
+                )
+            self.cluster.interruption.sleep(_GONE_POLL_SECONDS)
 
     def _what(self, obj: Object) -> str:
         source = self.sources.get(identity(obj))
@@ -330,9 +345,14 @@ class Applier:
 
 def _differs(desired: Object, live: Object | None) -> bool:
     """Whether ``desired`` has to be sent. What a gate does is in its name: one that has been passed stays as it is."""
-    if live is None or gates.has_failed(live):
+    if live is None or _leaving(live) or gates.has_failed(live):
         return True
     return not gates.workload_of(desired) and not unchanged(desired, live)
+
+
+def _leaving(live: Object) -> bool:
+    """Whether ``live`` is being deleted: it is gone as soon as nothing holds it any more, whatever is written to it."""
+    return "deletionTimestamp" in live["metadata"]
 
 
 def clean_for_change(obj: Object, desired: Object) -> Object:

@@ -67,6 +67,7 @@ class Cluster:
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         send_headers = headers or (JSON if body is not None else None)
         versioned = "resourceVersion" in (body or {}).get("metadata", {})
+        dry_run = "dryRun" in (query or {})
         waits: Iterator[float] | None = None
         deadline = 0.0
         renewed = False
@@ -84,7 +85,7 @@ class Cluster:
                     # A token may have expired since it was read: the next attempt asks for it anew, once.
                     renewed = True
                     continue
-                if not passes_by_itself(error, method, versioned=versioned):
+                if not passes_by_itself(error, method, versioned=versioned, dry_run=dry_run):
                     raise error
                 failure = error
                 retry_after = _seconds(response.headers.get("Retry-After"))

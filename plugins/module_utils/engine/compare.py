@@ -53,6 +53,8 @@ _QUANTITIES = frozenset(
         *("podFixed", "sizeLimit", "averageValue", "divisor", "storage", "cpu", "memory", "ephemeral-storage"),
     )
 )
+# Maps of texts under names that people choose, which may be those of fields.
+_TEXTS = frozenset({"data", "stringData", "labels", "annotations"})
 _MISSING = object()
 
 
@@ -99,13 +101,15 @@ def holds(desired: Any, live: Any, field: str = "", exact: bool = False) -> bool
 
 def _map_holds(desired: Mapping[str, Any], live: Mapping[str, Any], field: str, exact: bool) -> bool:
     # The members of limits, requests, hard ... are quantities whatever their names.
-    of_quantities = field in _QUANTITIES
+    of_quantities, of_texts = field in _QUANTITIES, field in _TEXTS
     for key, value in desired.items():
         other = live.get(key, _MISSING)
         # An empty map that is gone may be a default that the server left out, or a peer's empty selector taken away.
         if other is _MISSING:
             return False
-        if not (of_quantities and equal_quantities(value, other)) and not holds(value, other, key, exact):
+        if not (of_quantities and equal_quantities(value, other)) and not holds(
+            value, other, "" if of_texts else key, exact
+        ):
             return False
     return not exact or all(key in desired for key in live)
 

@@ -13,7 +13,8 @@ from typing import Any
 from .cluster import Cluster
 from .errors import EngineError
 from .kinds import BUILT_IN
-from .manifests import describe
+from .manifests import Identity, describe, identity
+from .readiness import behind
 from .transport import Disconnected, Untrusted
 
 Object = dict[str, Any]
@@ -84,7 +85,7 @@ class Diagnosis:
     clock: Any = time.monotonic
     log_lines: int = LOG_LINES
     # Object -> key of a finding -> when it was first seen.
-    _since: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
+    _since: dict[Identity, dict[tuple[str, str], float]] = field(default_factory=dict)
     # Namespace -> its warnings, and when they were read.
     _warnings: dict[str | None, tuple[float, list[Object]]] = field(default_factory=dict)
 
@@ -114,7 +115,7 @@ class Diagnosis:
         lasting = []
         self._forget(obj, findings)
         for finding in findings:
-            first = self._since[describe(obj)].setdefault(finding.key, now)
+            first = self._since[identity(obj)].setdefault(finding.key, now)
             patience = _patience(finding)
             if patience is not None and now - first >= patience:
                 lasting.append(finding)
@@ -123,8 +124,8 @@ class Diagnosis:
     def _forget(self, obj: Object, findings: Iterable[Finding]) -> None:
         """What has passed is borne anew, should it come back."""
         still = {finding.key for finding in findings}
-        known = self._since.get(describe(obj), {})
-        self._since[describe(obj)] = {key: since for key, since in known.items() if key in still}
+        known = self._since.get(identity(obj), {})
+        self._since[identity(obj)] = {key: since for key, since in known.items() if key in still}
 
     def findings(self, obj: Object) -> list[Finding]:
         """What is wrong with the pods of ``obj`` or with making them."""
@@ -206,7 +207,7 @@ class Diagnosis:
         revision = (obj["metadata"].get("annotations") or {}).get(_REVISION)
         if obj["kind"] != "Deployment" or revision is None or all(_ready(pod) for pod in pods):
             return pods
-        if (obj.get("status") or {}).get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
+        if behind(obj):
             return []  # the new version is not there yet
         sets = {
             owner["metadata"].get("uid")

@@ -27,9 +27,14 @@ START_SECONDS = 300.0
 LOG_LINES = 50
 
 
+def is_job(obj: Object) -> bool:
+    """Whether ``obj`` is a Job of Kubernetes, not of another group that has a kind of this name."""
+    return bool(obj["kind"] == "Job" and obj["apiVersion"].startswith("batch/"))
+
+
 def workload_of(obj: Object) -> str:
     """Name of the workload that ``obj`` is a gate of; empty where it is none."""
-    if obj["kind"] != "Job":
+    if not is_job(obj):
         return ""
     return str((obj["metadata"].get("annotations") or {}).get(GATE, ""))
 
@@ -41,7 +46,7 @@ def wave(obj: Object) -> int:
 
 def has_failed(live: Object) -> bool:
     """Whether ``live`` is a Job that has failed for good: only a new one tries again."""
-    return live["kind"] == "Job" and readiness(live).state is State.FAILED
+    return is_job(live) and readiness(live).state is State.FAILED
 
 
 def patience(gates: Iterable[Object]) -> float:

@@ -7,17 +7,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import ApiError, EngineError
+from .manifests import identity
 
 Object = Mapping[str, Any]
 
-# Kinds that may be deleted and made anew: they hold no data, serve no traffic, and nothing depends on their identity.
-RECREATED = frozenset({"Job", "RoleBinding", "ClusterRoleBinding", "PriorityClass"})
+# Kinds (group, kind) that may be deleted and made anew: they hold no data, serve no traffic, and nothing depends on
+# their identity.
+_RECREATED = frozenset(
+    {
+        ("batch", "Job"),
+        ("rbac.authorization.k8s.io", "RoleBinding"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("scheduling.k8s.io", "PriorityClass"),
+    }
+)
 # In the words of the supported servers; only some kinds say "immutable".
 _IMMUTABLE = re.compile(
     r"immutable|updates to \w+ spec for fields other than|updates may not change fields other than|"
     r"may not change once set|may not be changed|cannot be changed|cannot change roleRef|updates to \w+ are forbidden",
     re.I,
 )
+_REASONS = frozenset({"FieldValueInvalid", "FieldValueForbidden"})
+# Of a Secret only these are shown: any other field may hold its values, annotations of kubectl too.
+_SHOWN_OF_SECRET = frozenset({"type", "immutable"})
 
 
 class ImmutableField(EngineError):
@@ -25,18 +37,45 @@ class ImmutableField(EngineError):
 
 
 def refused_for(error: ApiError) -> bool:
-    """Whether the server refused an update because a field cannot change (422 Invalid, or 403 of a few kinds)."""
-    return error.status in {403, 422} and _IMMUTABLE.search(error.server_message) is not None
+    """Whether the server refused an update because a field cannot change. A policy's refusal names no field."""
+    return error.status == 422 and bool(_fields(error))
+
+
+def may_recreate(error: ApiError, desired: Object) -> bool:
+    """Whether ``desired`` may be deleted and made anew, given that the server refused an update (``refused_for``).
+
+    What a webhook refuses is a policy of somebody else: nothing goes for that, even where its answer names a field.
+    """
+    return identity(desired)[:2] in _RECREATED and not error.server_message.startswith("admission webhook ")
+
+
+def _fields(error: ApiError) -> list[str]:
+    """The fields that cannot change, of the answer to an update."""
+    return [
+        cause["field"]
+        for cause in error.causes
+        if cause.get("field")
+        and cause.get("reason") in _REASONS
+        and _IMMUTABLE.search(_detail(cause.get("message", "")))
+    ]
+
+
+def _detail(message: str) -> str:
+    """What a cause says beside the value that was refused, which may be any text: ``Invalid value: ...: detail``."""
+    return message.partition("\n")[0].rpartition(": ")[2]
 
 
 def explain(error: ApiError, what: str, desired: Object, live: Object | None) -> ImmutableField:
     """The failure with each field, its current and its wanted value, and the remedy."""
-    fields = [str(cause.get("field", "")) for cause in error.causes if _IMMUTABLE.search(cause.get("message", ""))]
+    fields = _fields(error)
     if desired["kind"] == "StatefulSet":
         # Older servers name no field, newer ones a list of templates as a whole, which nobody can read.
         fields = _stateful_fields(desired, live or {}) or fields
     lines = []
     for field in fields or ["spec"]:
+        if desired["kind"] == "Secret" and field not in _SHOWN_OF_SECRET:
+            lines.append(f"  {field}: what it is and what is wanted is not shown")
+            continue
         current, wanted = _at(live or {}, field), _at(desired, field)
         lines.append(f"  {field}: is {_short(current)}, wanted {_short(wanted)}")
     return ImmutableField(

@@ -21,6 +21,11 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-
 # RBAC and a few others allow any path segment.
 _SEGMENT = re.compile(r"(?!\.{1,2}\Z)[^/%]+")
 _FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+# Maps of texts beside those of metadata.
+_TEXTS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("v1", "ConfigMap"): ("data", "binaryData"),
+    ("v1", "Secret"): ("data", "stringData"),
+}
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -107,7 +112,7 @@ def prepare(objects: Iterable[Object], source: str, namespaced: Any, namespace: 
     """Checked and completed objects, in the order in which they are applied.
 
     ``namespaced(api_version, kind)`` says whether a kind lives in a namespace (None: unknown). Nulls are dropped, as a
-    server-side apply of them would own fields without a value; ``stringData`` becomes ``data``.
+    server-side apply of them would own fields without a value; keys become text; ``stringData`` becomes ``data``.
 
     Raises InvalidManifest for a missing or malformed part and for two objects of one identity.
     """
@@ -120,11 +125,16 @@ def prepare(objects: Iterable[Object], source: str, namespaced: Any, namespace: 
         elif not metadata.get("namespace") and namespace:
             metadata["namespace"] = namespace
         if obj["kind"] == "Secret" and obj["apiVersion"] == "v1":
-            _encode(obj)
+            _encode(obj, source)
         key = identity(obj)
         if key in prepared:
             raise InvalidManifest(f"{source}: {describe(obj)} is there twice.", "Give one of them another name.")
-        prepared[key] = without_nulls(obj)
+        try:
+            prepared[key] = completed(obj)
+        except _NoTextError as error:
+            raise InvalidManifest(
+                f"{source}: {describe(obj)} has the key {error.args[0]!r}, which is not a string.", "Quote it."
+            ) from None
     return sorted(prepared.values(), key=lambda o: wave(o["kind"]))
 
 
@@ -152,29 +162,73 @@ def _check(obj: Object, source: str) -> None:
             "Use at most 253 lower case letters, digits, '-' and '.'; begin and end with a letter or digit.",
         )
     for part in ("labels", "annotations"):
-        for key, value in (metadata.get(part) or {}).items():
-            if not isinstance(value, str):
-                raise InvalidManifest(
-                    f"{source}: metadata.{part}.{key} of {describe(obj)} is {value!r}, not a string.",
-                    "Quote it in the template, or pipe it through to_json.",
-                )
+        if metadata.get(part):
+            _check_texts(metadata[part], f"metadata.{part}", obj, source)
+    for part in _TEXTS.get((obj["apiVersion"], obj["kind"]), ()):
+        _check_map(obj.get(part), part, obj, source)
 
 
-def _encode(secret: Object) -> None:
-    text = secret.pop("stringData", None)
-    if text:
-        data = secret.setdefault("data", {})
-        for key, value in text.items():
-            data[key] = base64.b64encode(str(value).encode()).decode()
+def _check_texts(values: Any, field: str, obj: Object, source: str) -> None:
+    _check_map(values, field, obj, source)
+    for key, value in values.items():
+        if not isinstance(value, str):
+            raise InvalidManifest(
+                f"{source}: {field}.{key} of {describe(obj)} is {value!r}, not a string.",
+                "Quote it in the template, or pipe it through to_json.",
+            )
 
 
-def without_nulls(value: Any) -> Any:
-    """A copy without null members of objects, at any depth."""
+def _check_map(value: Any, field: str, obj: Object, source: str) -> None:
+    if value and not isinstance(value, dict):
+        raise InvalidManifest(
+            f"{source}: {field} of {describe(obj)} is a {type(value).__name__}, not a map.",
+            "Write it as keys with their values.",
+        )
+
+
+def _encode(secret: Object, source: str) -> None:
+    """Of what is not as it should be only the key is named, never the value."""
+    data = secret.get("data") or {}
+    for key, value in data.items():
+        if value is not None and not isinstance(value, str):
+            raise InvalidManifest(
+                f"{source}: data.{key} of {describe(secret)} is not a string.",
+                "Put the value as it is below stringData, or encode it: | b64encode.",
+            )
+    encoded = {}
+    for key, value in (secret.pop("stringData", None) or {}).items():
+        # A number is written as it stood in the template; 1.10 and TRUE would not be.
+        if isinstance(value, bool) or not isinstance(value, str | int | None):
+            raise InvalidManifest(
+                f"{source}: stringData.{key} of {describe(secret)} is neither a string nor a whole number.",
+                "Quote it in the template.",
+            )
+        if value is not None:
+            encoded[key] = base64.b64encode(str(value).encode()).decode()
+    if encoded:
+        secret["data"] = {**data, **encoded}
+
+
+class _NoTextError(Exception):
+    """A key that would not be the same as text."""
+
+
+def completed(value: Any) -> Any:
+    """A copy without null members of objects, and with keys that are text, at any depth."""
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        return {
+            key if type(key) is str else _text(key): completed(item) for key, item in value.items() if item is not None
+        }
     if isinstance(value, list):
-        return [without_nulls(item) for item in value]
+        return [completed(item) for item in value]
     return value
+
+
+def _text(key: Any) -> str:
+    """A whole number is the same as text; 1.10, TRUE and null are not."""
+    if isinstance(key, bool) or not isinstance(key, str | int):
+        raise _NoTextError(key)
+    return str(key)
 
 
 def identity(obj: Mapping[str, Any]) -> Identity:

@@ -66,23 +66,29 @@ def _items_held(desired: list[Any], live: list[Any], owned: Mapping[str, Any]) -
             if item not in live and f"v:{json.dumps(item)}" not in owned:
                 return False
             continue
-        found = _by_key(item, live, owned)
-        # The order among our elements matters (env may refer to what stands before it), and no record has it.
-        if found is None or found[0] < last or not _held(item, live[found[0]], found[1]):
+        # The order among our elements matters (env may refer to what stands before it), and no record has it. What has
+        # answered one item does not answer another, which may be gone.
+        found = _by_key(item, live, owned, last + 1)
+        if found is None or not _held(item, live[found[0]], found[1]):
             return False
         last = found[0]
     return True
 
 
-def _by_key(item: Mapping[str, Any], live: list[Any], owned: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:
-    """Where the live element of ``item`` is, and what we own of it. A key that ``item`` leaves out is defaulted."""
+def _by_key(
+    item: Mapping[str, Any], live: list[Any], owned: Mapping[str, Any], first: int
+) -> tuple[int, Mapping[str, Any]] | None:
+    """Where the live element of ``item`` is, from position ``first`` on, and what we own of it.
+
+    A key that ``item`` leaves out is defaulted.
+    """
     for name, below in owned.items():
         if not name.startswith("k:"):
             continue
         keys: dict[str, Any] = json.loads(name[2:])
         if any(item.get(key, value) != value for key, value in keys.items()):
             continue
-        for position, element in enumerate(live):
+        for position, element in enumerate(live[first:], first):
             if isinstance(element, Mapping) and all(element.get(key) == value for key, value in keys.items()):
                 return position, below
     return None

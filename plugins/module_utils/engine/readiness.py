@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from .manifests import identity
+
 Object = Mapping[str, Any]
 
 
@@ -50,13 +52,26 @@ def readiness(obj: Object) -> Readiness:
     """The state of any object: a rule of its kind, else what its conditions say, else current as soon as it exists."""
     if obj["metadata"].get("deletionTimestamp"):
         return Readiness(State.TERMINATING, "is being deleted")
-    status = obj.get("status") or {}
-    generation = obj["metadata"].get("generation")
-    observed = status.get("observedGeneration")
-    if generation is not None and observed is not None and observed < generation:
+    if behind(obj):
         return _waiting("its controller has not seen the change yet")
-    rule = _RULES.get(str(obj["kind"]))
+    status = obj.get("status") or {}
+    rule = _RULES.get(identity(obj)[:2])
     return rule(obj, status) if rule else _by_conditions(status)
+
+
+def behind(obj: Object) -> bool:
+    """Whether the status is of an earlier generation. Some controllers of custom resources record a text instead."""
+    generation, observed = obj["metadata"].get("generation"), (obj.get("status") or {}).get("observedGeneration")
+    return isinstance(generation, int) and isinstance(observed, int) and observed < generation
+
+
+def overdue(obj: Object) -> Object:
+    """The condition that says that a Deployment's progress deadline has passed; empty where it has not.
+
+    It stays as it is until there is progress, so the one of an earlier rollout says nothing of this one's chances.
+    """
+    progressing = _condition(obj.get("status") or {}, "Progressing")
+    return progressing if progressing.get("reason") == "ProgressDeadlineExceeded" else {}
 
 
 def _condition(status: Object, kind: str) -> Object:
@@ -89,9 +104,8 @@ def _seen(obj: Object, status: Object) -> Readiness | None:
 def _deployment(obj: Object, status: Object) -> Readiness:
     if unseen := _seen(obj, status):
         return unseen
-    progressing = _condition(status, "Progressing")
-    if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return _failed(_say(progressing, "its progress deadline has passed"))
+    if late := overdue(obj):
+        return _failed(_say(late, "its progress deadline has passed"))
     failure = _condition(status, "ReplicaFailure")
     if failure.get("status") == "True":
         # Quota, admission and the like: the controller tries again, so it may pass.
@@ -206,21 +220,22 @@ def _always(_obj: Object, _status: Object) -> Readiness:
     return CURRENT
 
 
-_RULES: dict[str, Callable[[Object, Object], Readiness]] = {
-    "Deployment": _deployment,
-    "StatefulSet": _stateful_set,
-    "DaemonSet": _daemon_set,
-    "ReplicaSet": _replica_set,
-    "Job": _job,
-    "Pod": _pod,
-    "PersistentVolumeClaim": _claim,
-    "Service": _service,
-    "CustomResourceDefinition": _definition,
-    "Namespace": _namespace,
+# By group and kind: other groups have a Job or a Service of their own.
+_RULES: dict[tuple[str, str], Callable[[Object, Object], Readiness]] = {
+    ("apps", "Deployment"): _deployment,
+    ("apps", "StatefulSet"): _stateful_set,
+    ("apps", "DaemonSet"): _daemon_set,
+    ("apps", "ReplicaSet"): _replica_set,
+    ("batch", "Job"): _job,
+    ("", "Pod"): _pod,
+    ("", "PersistentVolumeClaim"): _claim,
+    ("", "Service"): _service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
+    ("", "Namespace"): _namespace,
     # Their conditions tell of load, not of the object: an autoscaler without metrics yet, a budget at its limit.
-    "HorizontalPodAutoscaler": _always,
-    "PodDisruptionBudget": _always,
+    ("autoscaling", "HorizontalPodAutoscaler"): _always,
+    ("policy", "PodDisruptionBudget"): _always,
 }
 
-# Kinds whose readiness takes time: only these need a watch.
-AWAITED = frozenset(_RULES) - {"HorizontalPodAutoscaler", "PodDisruptionBudget", "Namespace"}
+# Built-in kinds whose readiness takes time: only these need a watch.
+AWAITED = frozenset(key for key, rule in _RULES.items() if rule not in {_always, _namespace})

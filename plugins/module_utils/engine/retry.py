@@ -21,7 +21,7 @@ TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _SCHEMA = "failed to create typed patch object"
 
 
-def passes_by_itself(error: ApiError, method: str, *, versioned: bool = False) -> bool:
+def passes_by_itself(error: ApiError, method: str, *, versioned: bool = False, dry_run: bool = False) -> bool:
     """Whether the same request may succeed later, though nobody changes anything.
 
     409: a quota's usage moved under parallel creates, or the object changed while the server merged; but a field
@@ -42,8 +42,14 @@ def passes_by_itself(error: ApiError, method: str, *, versioned: bool = False) -
                 or "the object has been modified" in error.server_message
             )
         )
-    # A write into a namespace made a moment ago: it may not have reached the admission cache of every server.
-    return method != "GET" and error.status == 404 and error.details.get("kind") == "namespaces"
+    # A write into a namespace made a moment ago: it may not have reached the admission cache of every server. A dry run
+    # makes none.
+    return method != "GET" and not dry_run and lacks_namespace(error)
+
+
+def lacks_namespace(error: ApiError) -> bool:
+    """Whether a write was refused because there is no such namespace."""
+    return error.status == 404 and error.details.get("kind") == "namespaces"
 
 
 def delays(patience: float = PATIENCE_SECONDS) -> Iterator[float]:

@@ -11,11 +11,11 @@ from .applyset import ApplySet
 from .cluster import Cluster
 from .diagnosis import LOG_LINES, Diagnosis
 from .errors import ApiError, EngineError, WaitFailed
-from .gates import workload_of
+from .gates import is_job, workload_of
 from .interruption import Interrupted
 from .kinds import BUILT_IN, Kind
 from .manifests import Identity, describe, identity
-from .readiness import AWAITED, CURRENT, Readiness, State, readiness
+from .readiness import AWAITED, CURRENT, Readiness, State, overdue, readiness
 
 Object = dict[str, Any]
 
@@ -25,6 +25,9 @@ DIAGNOSE_SECONDS = 2.0
 # And at how many objects each time.
 LOOKED_AT = 10
 RESUME_SECONDS = 0.5
+# A progress deadline that had passed before the wait began says nothing of this run, which may have mended the cause:
+# only when it has lasted.
+OVERDUE_SECONDS = 30.0
 # A report looks below this many objects; of further ones it says what they wait for.
 LOOKED_BELOW = 10
 _DELETED = Readiness(State.FAILED, "was deleted by somebody else while it was awaited")
@@ -32,12 +35,12 @@ _DELETED = Readiness(State.FAILED, "was deleted by somebody else while it was aw
 
 def awaited(obj: Object) -> bool:
     """Whether readiness of this kind takes time: workloads and the like, and every custom resource."""
-    return obj["kind"] in AWAITED or (obj["apiVersion"], obj["kind"]) not in BUILT_IN
+    return (obj["apiVersion"], obj["kind"]) not in BUILT_IN or identity(obj)[:2] in AWAITED
 
 
 def _left_alone(obj: Object) -> bool:
     """Whether ``obj`` is a Job that somebody suspended on purpose. A gate is never: what follows relies on its work."""
-    return bool(obj["kind"] == "Job" and obj["spec"].get("suspend")) and not workload_of(obj)
+    return is_job(obj) and bool(obj["spec"].get("suspend")) and not workload_of(obj)
 
 
 def _some(objects: list[Object], look: int) -> list[Object]:
@@ -68,6 +71,8 @@ class Waiter:
         self._change = threading.Condition()
         self._live: dict[Identity, Object] = {}
         self._state: dict[Identity, Readiness] = {}
+        # Conditions of Deployments whose progress deadline had passed before the wait began.
+        self._overdue: dict[Identity, Object] = {}
         self._stopped = False
         self._broken: Exception | None = None
 
@@ -80,6 +85,8 @@ class Waiter:
         for obj in objects:
             if awaited(obj):
                 self._see(obj)
+                if late := overdue(obj):
+                    self._overdue[identity(obj)] = dict(late)
         if not self._pending():
             return
         for kind, namespace in self._groups():
@@ -90,7 +97,8 @@ class Waiter:
             self._stopped = True
 
     def _until_ready(self) -> None:
-        deadline = time.monotonic() + self._timeout
+        began = time.monotonic()
+        deadline = began + self._timeout
         diagnosis = Diagnosis(self._cluster, log_lines=self._log_lines)
         next_look = time.monotonic() + DIAGNOSE_SECONDS
         looks = 0
@@ -109,8 +117,13 @@ class Waiter:
                 with self._cluster.interruption.shielded():
                     reason = self._cluster.interruption.reason
                     self._fail(diagnosis, objects, pending, f"still awaited when the run was stopped by {reason}")
-            failed = {key: state.message for key, state in pending.items() if state.state is State.FAILED}
             now = time.monotonic()
+            failed = {
+                key: state.message
+                for key, state in pending.items()
+                if state.state is State.FAILED
+                and (now - began >= OVERDUE_SECONDS or not self._was_overdue(objects[key]))
+            }
             if not failed and now >= next_look:
                 next_look = now + DIAGNOSE_SECONDS
                 looks += 1
@@ -130,8 +143,8 @@ class Waiter:
             names += f" and {len(objects) - LOOKED_BELOW} more"
         closely = list(objects)[:LOOKED_BELOW]
         report = [line for key in closely for line in diagnosis.report(objects[key], pending[key].message)]
-        others = {describe(self._live[key]): state for key, state in pending.items() if key not in closely}
-        report += [f"{name}: {state.message}" for name, state in others.items()]
+        others = [(self._live[key], state) for key, state in pending.items() if key not in closely]
+        report += [f"{describe(obj)}: {state.message}" for obj, state in others]
         raise WaitFailed(
             f"{names}: {what}.", report, "What was applied stays; mend the cause and run again, it goes on from here."
         )
@@ -140,9 +153,15 @@ class Waiter:
 
     def _see(self, obj: Object) -> None:
         key = identity(obj)
-        self._live[key] = obj
         state = readiness(obj)
+        if state.state is State.TERMINATING and key in self._state and self._state[key].ready:
+            return  # it was ready, as it had to be: a Job that is cleared away when it has ended, say
+        self._live[key] = obj
         self._state[key] = CURRENT if state.state is State.IN_PROGRESS and _left_alone(obj) else state
+
+    def _was_overdue(self, obj: Object) -> bool:
+        late = overdue(obj)
+        return bool(late) and self._overdue.get(identity(obj)) == late
 
     def _pending(self) -> dict[Identity, Readiness]:
         return {key: state for key, state in self._state.items() if not state.ready}
@@ -217,7 +236,8 @@ class Waiter:
 
     def _gone(self, obj: Object) -> None:
         with self._change:
-            if identity(obj) in self._state:
+            seen = self._state.get(identity(obj))
+            if seen and not seen.ready:
                 self._state[identity(obj)] = _DELETED
             self._change.notify_all()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine import diff
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine import applier, diff
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applier import Failures
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.applyset import ApplySet
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.conflicts import FieldConflict
@@ -91,6 +91,15 @@ def test_check_mode_of_a_definition_and_its_object(cluster: Cluster, engine: Eng
     assert engine.namespace not in cluster.kubectl("get", "crd", "--output=name")
 
 
+def test_check_mode_of_an_object_in_another_namespace_that_comes_with_the_run(engine: Engine) -> None:
+    name = f"{engine.namespace}-new"
+    inside = make("v1", "ConfigMap", "c")
+    inside["metadata"]["namespace"] = name
+    run = engine.apply([make("v1", "Namespace", name), inside], check=True)
+    assert run.actions == {f"Namespace {name}": "created", "ConfigMap c": "created"}
+    assert len(run.writes) == 2, "nothing is sent again"
+
+
 def test_a_missing_namespace_is_named(engine: Engine) -> None:
     with pytest.raises(EngineError, match=r"Namespace nowhere does not exist") as caught:
         Engine(engine.kubeconfig, "nowhere").apply([make("v1", "ConfigMap", "x")])
@@ -158,6 +167,17 @@ def test_an_immutable_field_is_named_with_both_values(engine: Engine) -> None:
         engine.apply([other])
 
 
+def test_an_immutable_secret_is_named_without_its_values(engine: Engine) -> None:
+    def secret(value: str) -> Object:
+        return make("v1", "Secret", "s", immutable=True, stringData={"token": value})
+
+    engine.apply([secret("first-secret-value")])
+    with pytest.raises(ImmutableField, match=r"(?s)Secret s.*\n  data: ") as caught:
+        engine.apply([secret("second-secret-value")])
+    for value in ("first-secret-value", "second-secret-value", "Zmlyc3Q", "c2Vjb25k"):
+        assert value not in str(caught.value)
+
+
 def test_a_job_is_made_anew(engine: Engine) -> None:
     def job(command: str) -> Object:
         container = {"name": "main", "image": objects.IMAGE, "command": [command]}
@@ -203,6 +223,19 @@ def test_a_pod_that_would_change_is_named(engine: Engine) -> None:
     engine.apply([make("v1", "ServiceAccount", "default"), pod("one")])
     with pytest.raises(ImmutableField, match=r"Pod bare.*a field cannot be changed"):
         engine.apply([make("v1", "ServiceAccount", "default"), pod("two")])
+
+
+def test_a_binding_that_is_taken_over_is_made_anew(cluster: Cluster, engine: Engine) -> None:
+    """kubectl owns the field that cannot change: first the conflict, then the refusal."""
+
+    def binding(role: str) -> Object:
+        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        return make("rbac.authorization.k8s.io/v1", "RoleBinding", "reader", roleRef=ref)
+
+    within = ("--namespace", engine.namespace)
+    cluster.kubectl(*within, "apply", "--server-side", "--filename=-", objects=[binding("view")])
+    assert engine.apply([binding("edit")]).actions == {"RoleBinding reader": "recreated"}
+    assert engine.apply([binding("edit")]).writes == []
 
 
 # --- others in the cluster --------------------------------------------------------------------------------------------
@@ -281,6 +314,28 @@ def test_what_kubectl_changed_is_taken_back(cluster: Cluster, engine: Engine, to
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", objects=[theirs])
     assert engine.apply(wanted).actions == {"ConfigMap c": "configured"}
     assert cluster.get(*within, "configmap", "c")["data"] == {"a": "ours"}
+
+
+def test_what_is_being_deleted_is_made_when_it_is_gone(
+    cluster: Cluster, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, within = [make("v1", "ConfigMap", "c", data={"a": "ours"})], ("--namespace", engine.namespace)
+    engine.apply(wanted)
+    patch = ("patch", "configmap", "c", "--type=merge", "--patch")
+    cluster.kubectl(*within, *patch, '{"metadata":{"finalizers":["example.test/hold"]}}')
+    cluster.kubectl(*within, "delete", "configmap", "c", "--wait=false")
+    before = cluster.get(*within, "configmap", "c")["metadata"]["uid"]
+    assert engine.apply(wanted, check=True).actions == {"ConfigMap c": "created"}
+    with monkeypatch.context() as impatient:
+        impatient.setattr(applier, "_GONE_SECONDS", 1.0)
+        with pytest.raises(EngineError, match=r"ConfigMap c.*\(finalizers: example.test/hold\)"):
+            engine.apply(wanted)
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(engine.apply, wanted)
+        cluster.kubectl(*within, *patch, '{"metadata":{"finalizers":null}}')
+        assert run.result().actions == {"ConfigMap c": "created"}
+    assert cluster.get(*within, "configmap", "c")["metadata"]["uid"] != before
+    assert engine.apply(wanted).writes == []
 
 
 def test_a_controllers_field_is_not_fought_over(cluster: Cluster, engine: Engine) -> None:

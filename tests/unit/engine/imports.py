@@ -22,6 +22,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine import
     reload,
     render,
     retry,
+    snapshot,
     tier,
     waiter,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "reload",
     "render",
     "retry",
+    "snapshot",
     "tier",
     "waiter",
 ]

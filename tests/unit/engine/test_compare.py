@@ -51,6 +51,10 @@ DIFFERENT = [
     ({"a": {"b": 1}}, {"a": []}),
     ({"limits": {"cpu": "500m"}}, {"limits": {"cpu": "5m"}}),
     ({"name": "1024Mi"}, {"name": "1Gi"}),
+    *(
+        ({field: {"memory": "1Gi"}}, {field: {"memory": "1024Mi"}})
+        for field in ("data", "stringData", "labels", "annotations")
+    ),
     ({"args": ["a", "b"]}, {"args": ["b", "a"]}),
     ({"args": ["a"]}, {"args": ["a", "b"]}),
     ({"env": [{"name": "a"}, {"name": "b"}]}, {"env": [{"name": "b"}, {"name": "a"}]}),
@@ -105,6 +109,17 @@ def test_does_not_hold(desired: Any, live: Any) -> None:
             {"f:parts": {'k:{"id":"b"}': {".": {}, "f:id": {}, "f:n": {}}}},
         ),
         ({"tags": ["x"]}, {"tags": ["y", "x"]}, {"f:tags": {'v:"x"': {}}}),
+        # The second has no key of its own to tell it from the first, which is taken.
+        (
+            {"doors": [{"port": 53, "protocol": "UDP"}, {"port": 53}]},
+            {"doors": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+            {
+                "f:doors": {
+                    'k:{"port":53,"protocol":"UDP"}': {".": {}, "f:port": {}, "f:protocol": {}},
+                    'k:{"port":53,"protocol":"TCP"}': {".": {}, "f:port": {}},
+                }
+            },
+        ),
     ],
 )
 def test_the_servers_record_decides(desired: Any, live: Any, owned: Any) -> None:
@@ -133,6 +148,12 @@ def test_the_servers_record_decides(desired: Any, live: Any, owned: Any) -> None
             {"f:parts": {'k:{"id":"a"}': {".": {}, "f:id": {}}, 'k:{"id":"b"}': {".": {}, "f:id": {}}}},
         ),
         ({"tags": ["x"]}, {"tags": ["y"]}, {"f:tags": {'v:"y"': {}}}),
+        # One of two elements, where what is left has the key that both may have.
+        (
+            {"ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53}]},
+            {"ports": [{"name": "dns", "port": 53, "protocol": "UDP"}]},
+            {"f:ports": {'k:{"port":53,"protocol":"UDP"}': {".": {}, "f:name": {}, "f:port": {}, "f:protocol": {}}}},
+        ),
     ],
 )
 def test_what_is_no_longer_on_record(desired: Any, live: Any, owned: Any) -> None:

@@ -77,6 +77,18 @@ def test_what_cures_itself_is_forgotten() -> None:
     assert look.fatal([deployment()]) == []  # a new spell, borne anew
 
 
+def test_namesakes_in_two_namespaces_have_times_of_their_own() -> None:
+    clock, cluster = Clock(), FakeCluster(pod(**unschedulable()))
+    look = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]
+    there = make("apps/v1", "Deployment", "web", metadata={"namespace": "other"}, spec=deployment()["spec"])
+    assert look.fatal([there]) == []
+    clock.now += 59
+    assert look.fatal([deployment()]) == []
+    clock.now += 1
+    assert look.fatal([deployment()]) == []
+    assert [obj for obj, _ in look.fatal([there])] == [there]
+
+
 def test_an_image_that_cannot_be_pulled_goes_to_and_fro() -> None:
     clock, cluster = Clock(), FakeCluster()
     look = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]

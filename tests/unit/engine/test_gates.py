@@ -35,6 +35,8 @@ def test_only_a_job_that_failed_for_good_is_made_anew() -> None:
     assert not gates.has_failed(gate(status=DONE))
     assert not gates.has_failed(gate(status={"active": 1, "failed": 1}))
     assert not gates.has_failed(make("apps/v1", "Deployment", "web", status=FAILED))
+    stalled = {"conditions": [{"type": "Stalled", "status": "True"}]}
+    assert not gates.has_failed(make("batch.volcano.sh/v1alpha1", "Job", "theirs", status=stalled))
 
 
 def test_every_try_of_the_slowest_is_waited_for() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .imports import errors, kinds, manifests
+from .imports import compare, errors, kinds, manifests
 
 
 def namespaced(api_version: str, kind: str) -> bool | None:
@@ -149,6 +149,57 @@ def test_string_data_becomes_data() -> None:
     (secret,) = prepare(obj("Secret", data={"a": "YQ==", "b": "old"}, stringData={"b": "é", "n": 1}))
     assert secret["data"] == {"a": "YQ==", "b": base64.b64encode("é".encode()).decode(), "n": "MQ=="}
     assert "stringData" not in secret
+
+
+def test_nulls_of_a_secret_are_dropped() -> None:
+    (secret,) = prepare(obj("Secret", data=None, stringData={"a": "b", "token": None}))
+    assert secret["data"] == {"a": "Yg=="}
+    (secret,) = prepare(obj("Secret", data={"a": None}, stringData={"token": None}))
+    assert secret["data"] == {}
+
+
+@pytest.mark.parametrize("field", ["data", "stringData"])
+@pytest.mark.parametrize("value", [True, 1.125, ["hunter2"], {"hunter2": 1}])
+def test_a_value_of_a_secret_that_is_no_text_is_named_and_not_shown(field: str, value: Any) -> None:
+    with pytest.raises(errors.InvalidManifest, match=rf"^x.yaml.j2: {field}.token of Secret x is n") as caught:
+        prepare(obj("Secret", **{field: {"token": value}}))
+    assert caught.value.remedy
+    for shown in ("True", "1.125", "hunter2"):
+        assert shown not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("ConfigMap", "data"), ("ConfigMap", "binaryData"), ("Secret", "data"), ("Secret", "stringData")],
+)
+@pytest.mark.parametrize("value", [["hunter2"], "hunter2"])
+def test_what_has_to_be_a_map(kind: str, field: str, value: Any) -> None:
+    with pytest.raises(
+        errors.InvalidManifest, match=rf"^x.yaml.j2: {field} of {kind} x is a (list|str), not a map"
+    ) as (caught):
+        prepare(obj(kind, **{field: value}))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["labels", "annotations"])
+def test_labels_and_annotations_are_maps(part: str) -> None:
+    broken = obj()
+    broken["metadata"][part] = ["a"]
+    with pytest.raises(errors.InvalidManifest, match=rf"metadata.{part} of ConfigMap x is a list, not a map"):
+        prepare(broken)
+
+
+def test_keys_become_text() -> None:
+    (prepared,) = prepare(obj(data={404: "none", "name": "x"}, spec=[{1: {2: "deep"}}]))
+    assert prepared["data"] == {"404": "none", "name": "x"}
+    assert prepared["spec"] == [{"1": {"2": "deep"}}]
+    compare.input_hash(prepared)
+
+
+@pytest.mark.parametrize("key", [1.1, True, None])
+def test_a_key_that_is_another_as_text_is_refused(key: Any) -> None:
+    with pytest.raises(errors.InvalidManifest, match=r"x.yaml.j2: ConfigMap x has the key .*, which is not a string"):
+        prepare(obj(data={key: "x"}))
 
 
 def test_nulls_are_dropped_at_any_depth() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .imports import readiness
+from .imports import kinds, readiness
 
 CURRENT, WAITING, FAILED, GOING = (
     readiness.State.CURRENT,
@@ -145,14 +145,21 @@ TABLE: list[tuple[str, str, dict[str, Any], dict[str, Any], readiness.State, str
 ]
 
 
+API_VERSIONS = {kind: api_version for api_version, kind in kinds.BUILT_IN}
+
+
+def made(kind: str, metadata: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    api_version = API_VERSIONS.get(kind, "example.test/v1")
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", **metadata}, **fields}
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "status", "state", "words"),
     [(kind, spec, status, state, words) for kind, _, spec, status, state, words in TABLE],
     ids=[f"{row[0]} {row[1]}" for row in TABLE],
 )
 def test_rule(kind: str, spec: dict[str, Any], status: dict[str, Any], state: readiness.State, words: str) -> None:
-    metadata = {"name": "x", "generation": 1}
-    found = readiness.readiness({"kind": kind, "metadata": metadata, "spec": spec, "status": status})
+    found = readiness.readiness(made(kind, {"generation": 1}, spec=spec, status=status))
     assert found.state is state
     assert words in found.message
     assert found.ready is (state is CURRENT)
@@ -160,5 +167,21 @@ def test_rule(kind: str, spec: dict[str, Any], status: dict[str, Any], state: re
 
 @pytest.mark.parametrize("kind", sorted({row[0] for row in TABLE}))
 def test_what_is_being_deleted_is_not_ready(kind: str) -> None:
-    metadata = {"name": "x", "deletionTimestamp": "2026-01-01T00:00:00Z"}
-    assert readiness.readiness({"kind": kind, "metadata": metadata}).state is GOING
+    assert readiness.readiness(made(kind, {"deletionTimestamp": "2026-01-01T00:00:00Z"})).state is GOING
+
+
+def test_a_generation_that_is_a_text_says_nothing() -> None:
+    """Argo's Rollout records one."""
+    rollout = made("Rollout", {"generation": 2}, status={"observedGeneration": "1", "conditions": [condition("Ready")]})
+    assert readiness.readiness(rollout).ready
+    assert not readiness.behind(rollout)
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec"),
+    [("serving.knative.dev/v1", "Service", {"type": "LoadBalancer"}), ("batch.volcano.sh/v1alpha1", "Job", {})],
+)
+def test_kinds_of_other_groups_go_by_their_conditions(api_version: str, kind: str, spec: dict[str, Any]) -> None:
+    obj = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "spec": spec}
+    assert readiness.readiness(obj | {"status": {"conditions": [condition("Ready")]}}).ready
+    assert not readiness.readiness(obj | {"status": {"conditions": [condition("Ready", "False")]}}).ready

@@ -96,6 +96,13 @@ def test_somebody_was_quicker_than_a_write_that_names_a_version() -> None:
     assert api.transport.sent == 1
 
 
+def test_a_dry_run_into_a_namespace_that_is_not_there_is_answered_at_once() -> None:
+    api = client(answer(404, '{"details":{"kind":"namespaces"}}'))
+    with pytest.raises(errors.ApiError):
+        api.apply(CONFIG_MAP, {"metadata": {"name": "x", "namespace": "new"}}, dry_run=True)
+    assert api.transport.sent == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [

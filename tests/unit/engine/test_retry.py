@@ -49,6 +49,12 @@ def test_a_request_that_names_a_version_is_not_sent_again_once_that_is_gone(meth
     assert retry.passes_by_itself(error(409, MODIFIED, kind="resourcequotas"), method, versioned=True)
 
 
+def test_a_dry_run_waits_for_no_namespace() -> None:
+    failure = error(404, 'namespaces "x" not found', kind="namespaces")
+    assert not retry.passes_by_itself(failure, "PATCH", dry_run=True)
+    assert retry.passes_by_itself(error(503), "PATCH", dry_run=True)
+
+
 def test_delays_grow_with_jitter_until_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])

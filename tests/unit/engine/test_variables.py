@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.expressions import evaluate
 from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.variables import Variables
 
 from .imports import errors
@@ -63,6 +64,33 @@ def test_templates_in_values(role: Path) -> None:
     assert found.resolve("n_replicas") == 3
     with pytest.raises(errors.EngineError, match="n_wait"):
         found.resolve("n_wait")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ word }}\n",
+        "{{ word }}\n\n",
+        "{{ line }}\n",
+        "{{ line }}",
+        "{{ number }}\n",
+        "{{ items }}\n",
+        "{{ empty }}\n",
+        "a {{ word }}\n",
+        "{{ block }}",
+        "{{ block }}\n",
+        "{{ block }}b",
+        "{{ word }}\n{{ word }}\n",
+        "{# a comment #}\n{{ word }}\n",
+    ],
+)
+def test_newlines_of_a_block_are_as_ansible_leaves_them(role: Path, text: str) -> None:
+    block = trust_as_template("{{ word }}\n")
+    values = {"word": "x", "line": "x\n", "number": 5, "items": [1], "empty": "", "block": block}
+    found = variables(role, **values, other=trust_as_template(text))
+    simple = evaluate(trust_as_template(text), found.resolve)
+    assert simple == found._by_ansible("other")
+    assert type(simple) is type(found._by_ansible("other"))
 
 
 @pytest.mark.parametrize(

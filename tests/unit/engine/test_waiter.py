@@ -183,6 +183,66 @@ def test_what_somebody_deletes_is_told_at_once(how: str) -> None:
         wait(cluster, deployment(0), timeout=20)
 
 
+def job(done: bool, **metadata: Any) -> dict[str, Any]:
+    status = {"conditions": [{"type": "Complete", "status": "True"}]} if done else {}
+    return make("batch/v1", "Job", "done", metadata=metadata, spec={}, status=status)
+
+
+def test_what_goes_when_it_was_ready_is_no_failure() -> None:
+    """A Job with ttlSecondsAfterFinished, while another of its kind is awaited."""
+    other = make("batch/v1", "Job", "other", spec={})
+    cluster = FakeCluster(job(False), other)
+    events = [
+        ("MODIFIED", job(True)),
+        ("MODIFIED", job(True, deletionTimestamp="2026-01-01T00:00:00Z")),
+        ("DELETED", job(True, deletionTimestamp="2026-01-01T00:00:00Z")),
+        ("MODIFIED", other | {"status": job(True)["status"]}),
+    ]
+    cluster.streams = [lambda: iter(events)]
+    wait(cluster)
+
+
+def late(when: str) -> dict[str, Any]:
+    """A Deployment whose progress deadline has passed."""
+    obj, reason = deployment(0), "ProgressDeadlineExceeded"
+    condition = {"type": "Progressing", "status": "False", "reason": reason, "message": when, "lastUpdateTime": when}
+    obj["status"]["conditions"] = [condition]
+    return obj
+
+
+def test_a_deadline_that_passed_before_the_wait_is_borne_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = FakeCluster(late("before"))
+
+    def events() -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "MODIFIED", late("before")
+        time.sleep(1)
+        yield "MODIFIED", deployment(1)
+
+    cluster.streams = [events]
+    wait(cluster, timeout=60)
+    monkeypatch.setattr(waiter, "OVERDUE_SECONDS", 0.1)
+    cluster = FakeCluster(late("before"))
+    with pytest.raises(errors.WaitFailed, match="cannot become ready"):
+        wait(cluster, timeout=60)
+
+
+def test_a_deadline_that_passes_during_the_wait_ends_it() -> None:
+    cluster = FakeCluster(late("before"))
+    cluster.streams = [lambda: iter([("MODIFIED", late("meanwhile"))])]
+    started = time.monotonic()
+    with pytest.raises(errors.WaitFailed, match="ProgressDeadlineExceeded: meanwhile"):
+        wait(cluster, timeout=60)
+    assert time.monotonic() - started < waiter.OVERDUE_SECONDS
+
+
+def test_namesakes_have_a_line_each_in_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiter, "LOOKED_BELOW", 0)
+    cluster = FakeCluster(deployment(0), deployment(0, namespace="other"))
+    with pytest.raises(errors.WaitFailed) as caught:
+        wait(cluster, timeout=0.3)
+    assert caught.value.report == ["Deployment web: 0 of 1 pods are available"] * 2
+
+
 def test_timeout_reports_what_is_awaited() -> None:
     cluster = FakeCluster(deployment(0))
     with pytest.raises(errors.WaitFailed) as caught:

@@ -29,8 +29,9 @@ def test_releases_of_before_migrations_were_recorded_have_none() -> None:
 
 
 def test_a_rollback_runs_no_migration_of_an_earlier_version() -> None:
-    job: dict[str, Any] = {"kind": "Job", "metadata": {"name": "m", "annotations": {GATE: "agent-service"}}}
-    other = {"kind": "Job", "metadata": {"name": "postgres-roles-1"}}
+    metadata = {"name": "m", "annotations": {GATE: "agent-service"}}
+    job: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
+    other = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "postgres-roles-1"}}
     assert rollback.without_migrations([job, other]) == [other]
 
 

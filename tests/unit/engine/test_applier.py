@@ -1,0 +1,164 @@
+"""What is written, and what becomes of an answer, against a server that is a script."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine import immutable
+
+from .fakes import FakeCluster, Object, make
+from .imports import applier, applyset, compare, errors, snapshot
+
+LEAVING = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.test/hold"]}
+KEYS = {"details": {"causes": [{"reason": "FieldManagerConflict", "message": 'conflict with "helm"', "field": ".x"}]}}
+IMMUTABLE = {"reason": "FieldValueInvalid", "field": "roleRef", "message": "Invalid value: {}: field is immutable"}
+
+
+class Server(FakeCluster):
+    """Answers an apply by ``refusals``, else by what it was given; a deleted object is gone after ``lasting`` looks."""
+
+    def __init__(self, *objects: Object, lasting: float = 2) -> None:
+        super().__init__(*objects)
+        self.refusals: Iterator[errors.ApiError | None] = iter(())
+        self.applied: list[tuple[str, bool]] = []
+        self.deleted: list[str] = []
+        self.lasting = lasting
+
+    def find(self, kind: Any, namespace: str | None, name: str) -> Object | None:
+        found = super().find(kind, namespace, name)
+        if found and "deletionTimestamp" in found["metadata"]:
+            self.lasting -= 1
+            if self.lasting < 0:
+                self.objects.remove(found)
+                return None
+        return found
+
+    def apply(self, kind: Any, obj: Object, *, force: bool = False, **_: Any) -> tuple[bool, Object]:
+        if obj["metadata"]["name"].startswith("applyset-"):
+            return False, obj
+        self.applied.append((obj["metadata"]["name"], force))
+        if refusal := next(self.refusals, None):
+            raise refusal
+        there = super().find(kind, None, obj["metadata"]["name"])
+        return there is None, there or obj
+
+    def delete(self, _kind: Any, _namespace: str | None, name: str, **_: Any) -> bool:
+        self.deleted.append(name)
+        next(obj for obj in self.objects if obj["metadata"]["name"] == name)["metadata"].update(LEAVING)
+        return True
+
+
+def run(cluster: Server, obj: Object, *members: Object, **how: Any) -> applier.Outcome:
+    """Apply one object, given what bears the label of the tier."""
+    seen = snapshot.Snapshot({applier.identity(member): member for member in members})
+    made = applier.Applier(cluster, applyset.ApplySet("t", "ns"), seen=seen, **how)  # type: ignore[arg-type]
+    return made.run([obj])[0]
+
+
+def ingress(**metadata: Any) -> Object:
+    return make("networking.k8s.io/v1", "Ingress", "web", metadata={"uid": "1", **metadata})
+
+
+def binding() -> Object:
+    return make("rbac.authorization.k8s.io/v1", "RoleBinding", "reader", metadata={"uid": "1"})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applier, "_GONE_SECONDS", 0.3)
+    monkeypatch.setattr(applier, "_GONE_POLL_SECONDS", 0.01)
+
+
+def applied(obj: Object) -> Object:
+    """``obj`` as it is after a run that changes nothing any more."""
+    return applier.Applier(FakeCluster(), applyset.ApplySet("t", "ns"))._stamp(copy.deepcopy(obj))  # type: ignore[arg-type]
+
+
+def test_what_is_being_deleted_is_made_when_it_is_gone() -> None:
+    going = applied(ingress(**LEAVING))
+    cluster = Server(going)
+    outcome = run(cluster, ingress(), going)
+    assert outcome.action == applier.CREATED
+    assert cluster.applied == [("web", False)]
+    assert cluster.objects == []
+
+
+def test_what_is_being_deleted_would_be_made() -> None:
+    going = applied(ingress(**LEAVING))
+    cluster = Server(going)
+    assert run(cluster, ingress(), going, check=True).action == applier.CREATED
+    assert cluster.applied == []
+
+
+def test_what_is_taken_over_while_it_is_being_deleted_is_made_when_it_is_gone() -> None:
+    """It bears another tool's labels, so that nobody had looked at it."""
+    cluster = Server(ingress(**LEAVING))
+    assert run(cluster, ingress()).action == applier.CREATED
+    assert len(cluster.applied) == 2
+
+
+def test_what_is_not_gone_is_named_with_what_holds_it() -> None:
+    going = applied(ingress(**LEAVING))
+    cluster = Server(going, lasting=float("inf"))
+    with pytest.raises(errors.EngineError, match=r"Ingress web: .* not gone after 0 s \(finalizers: example.test/hold"):
+        run(cluster, ingress(), going)
+    assert cluster.applied == []
+
+
+def test_what_is_there_and_equal_is_left_alone() -> None:
+    live = applied(ingress())
+    cluster = Server(live)
+    assert compare.unchanged(live, live)
+    assert run(cluster, ingress(), live).action == applier.UNCHANGED
+    assert cluster.applied == []
+
+
+def _after_a_conflict() -> Iterator[errors.ApiError | None]:
+    yield errors.ApiError(409, {"message": "Apply failed with 1 conflict", **KEYS})
+    yield errors.ApiError(422, {"message": "is invalid", "details": {"causes": [IMMUTABLE]}})
+
+
+def test_a_field_that_cannot_change_of_an_object_that_is_taken_over() -> None:
+    cluster = Server(binding())
+    cluster.refusals = _after_a_conflict()
+    assert run(cluster, binding()).action == applier.RECREATED
+    assert cluster.applied == [("reader", False), ("reader", True), ("reader", False)]
+    assert cluster.deleted == ["reader"]
+
+
+def test_a_field_that_cannot_change_of_one_that_stays_is_explained_though_it_was_taken_over() -> None:
+    cluster = Server(ingress())
+    cluster.refusals = _after_a_conflict()
+    with pytest.raises(immutable.ImmutableField, match=r"Ingress web: a field cannot be changed"):
+        run(cluster, ingress())
+    assert cluster.deleted == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": 'admission webhook "gatekeeper" denied the request: immutable', "details": {"causes": [IMMUTABLE]}},
+        {"message": "denied: cannot be changed", "details": {"causes": [{"message": "denied: cannot be changed"}]}},
+    ],
+    ids=str,
+)
+def test_nothing_is_deleted_for_a_policy(body: Object) -> None:
+    cluster = Server(binding())
+    cluster.refusals = iter([errors.ApiError(422, body)])
+    with pytest.raises(errors.EngineError):
+        run(cluster, binding())
+    assert cluster.deleted == []
+
+
+def test_check_mode_of_an_object_whose_namespace_comes_with_the_run() -> None:
+    failure = errors.ApiError(404, {"message": 'namespaces "new" not found', "details": {"kind": "namespaces"}})
+    obj = make("v1", "ConfigMap", "c", metadata={"namespace": "new"})
+    cluster = Server()
+    cluster.refusals = iter([failure])
+    assert run(cluster, obj, check=True).action == applier.CREATED
+    cluster.refusals = iter([failure])
+    with pytest.raises(errors.ApiError):
+        run(cluster, obj)
