@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import immutable
 
 from .fakes import FakeCluster, Object, make
-from .imports import applier, applyset, compare, errors, snapshot
+from .imports import applier, applyset, compare, errors, manifests, snapshot
 
 LEAVING = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.test/hold"]}
 KEYS = {"details": {"causes": [{"reason": "FieldManagerConflict", "message": 'conflict with "helm"', "field": ".x"}]}}
@@ -53,7 +53,7 @@ class Server(FakeCluster):
 
 def run(cluster: Server, obj: Object, *members: Object, **how: Any) -> applier.Outcome:
     """Apply one object, given what bears the label of the tier."""
-    seen = snapshot.Snapshot({applier.identity(member): member for member in members})
+    seen = snapshot.Snapshot({manifests.identity(member): member for member in members})
     made = applier.Applier(cluster, applyset.ApplySet("t", "ns"), seen=seen, **how)  # type: ignore[arg-type]
     return made.run([obj])[0]
 

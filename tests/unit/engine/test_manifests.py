@@ -161,8 +161,9 @@ def test_nulls_of_a_secret_are_dropped() -> None:
 @pytest.mark.parametrize("field", ["data", "stringData"])
 @pytest.mark.parametrize("value", [True, 1.125, ["hunter2"], {"hunter2": 1}])
 def test_a_value_of_a_secret_that_is_no_text_is_named_and_not_shown(field: str, value: Any) -> None:
+    fields: dict[str, Any] = {field: {"token": value}}
     with pytest.raises(errors.InvalidManifest, match=rf"^x.yaml.j2: {field}.token of Secret x is n") as caught:
-        prepare(obj("Secret", **{field: {"token": value}}))
+        prepare(obj("Secret", **fields))
     assert caught.value.remedy
     for shown in ("True", "1.125", "hunter2"):
         assert shown not in str(caught.value)

@@ -22,6 +22,7 @@ def live(replicas: int, **annotations: str) -> dict[str, Any]:
     """A Deployment as the server has it, with all of its pods."""
     labels = {"app": "agent-service"}
     return {
+        "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
             "name": "agent-service",
