@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from ..engine.errors import ApiError
@@ -87,7 +88,14 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
 
     Raises ApiError and ConnectionFailed: without an answer nothing else is worth asking.
     """
-    checks: list[Callable[[Cluster, Wanted, Problems], None]] = [_check_permissions, _check_cluster_permissions]
+    checks: list[Callable[[Cluster, Wanted, Problems], None]] = [
+        _check_permissions,
+        *(
+            partial(_check_cluster_permission, tier, group, plural)
+            for tier in sorted(wanted.tiers)
+            for group, plural in CLUSTER_SCOPED.get(tier, ())
+        ),
+    ]
     if wanted.tiers & {"datastores", "nats"}:
         checks.append(_check_storage)
     if wanted.routes and "ingress" in wanted.tiers:
@@ -220,24 +228,24 @@ def _allowed(rules: Iterable[Mapping[str, Any]], group: str, plural: str, verb: 
     )
 
 
-def _check_cluster_permissions(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
-    """Namespaces and PriorityClasses have no namespace: one SelfSubjectAccessReview each."""
-    for tier in sorted(wanted.tiers):
-        for group, plural in CLUSTER_SCOPED.get(tier, ()):
-            attributes = {"group": group, "resource": plural, "verb": "patch"}
-            review = {
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": attributes},
-            }
-            path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-            if not cluster.send("POST", path, None, review)[1].get("status", {}).get("allowed"):
-                problems.add(
-                    "K8S_AUTH_KUBECONFIG, K8S_AUTH_CONTEXT or K8S_AUTH_HOST",
-                    None,
-                    f"lead to a user who may not patch {plural}{f'.{group}' if group else ''} in the cluster",
-                    f"Grant it with a ClusterRole, or run without the tier {tier} (--skip-tags {tier})",
-                )
+def _check_cluster_permission(
+    tier: str, group: str, plural: str, cluster: Cluster, wanted: Wanted, problems: Problems
+) -> None:
+    """What has no namespace: one SelfSubjectAccessReview each."""
+    del wanted
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"group": group, "resource": plural, "verb": "patch"}},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    if not cluster.send("POST", path, None, review)[1].get("status", {}).get("allowed"):
+        problems.add(
+            "K8S_AUTH_KUBECONFIG, K8S_AUTH_CONTEXT or K8S_AUTH_HOST",
+            None,
+            f"lead to a user who may not patch {plural}{f'.{group}' if group else ''} in the cluster",
+            f"Grant it with a ClusterRole, or run without the tier {tier} (--skip-tags {tier})",
+        )
 
 
 def routes(kind: Any) -> tuple[str, str, str] | None:
