@@ -58,5 +58,8 @@ class Results:
                 cell = Cell(**one)
                 cells[cell.services, cell.latency, cell.operation, cell.tool] = cell
         versions = {name: version for part in parts for name, version in part["versions"].items()}
-        ordered = sorted(cells.values(), key=lambda cell: (cell.services, cell.latency))
+        operations = list(dict.fromkeys(cell.operation for cell in cells.values()))
+        ordered = sorted(
+            cells.values(), key=lambda cell: (cell.services, cell.latency, operations.index(cell.operation))
+        )
         return Results(last["machine"], versions, last["options"], ordered)

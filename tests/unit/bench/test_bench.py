@@ -102,6 +102,7 @@ def test_results_of_several_runs_are_joined_and_the_later_of_two_counts() -> Non
     second.cells = [
         Cell(100, 0.0, NOOP, Project.name, 690, [7.0], [7.0], load=[12.0, 3.0]),
         Cell(8, 0.0, NOOP, Project.name, 95, [1.0], [1.0]),
+        Cell(100, 0.0, NOOP, "one more tool", 690, [9.0], [9.0]),
     ]
     joined = Results.joined([first.as_dict(), second.as_dict()])
     found = joined.find(100, 0.0, NOOP, Project.name)
@@ -109,7 +110,9 @@ def test_results_of_several_runs_are_joined_and_the_later_of_two_counts() -> Non
     assert found.seconds == 7.0
     assert joined.find(100, 0.0, CHANGE, Project.name) is not None
     assert joined.cells[0].services == 8
-    assert "Load average of the machine meanwhile: 3 to 12." in report.markdown(joined)
+    text = report.markdown(joined)
+    assert "Load average of the machine meanwhile: 3 to 12." in text
+    assert text.count("## 100 services (690 objects), loopback: no change") == 1  # with the tool that came later
 
 
 def test_plot_shows_every_tool_that_has_a_time() -> None:
