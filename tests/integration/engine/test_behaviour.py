@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -449,7 +450,7 @@ def test_what_may_not_be_written_is_found_with_the_lease_held(
 
 
 def test_a_run_that_finds_another_at_work_says_who(engine: Engine, cluster_scope: Callable[..., None]) -> None:
-    when = "2026-01-01T00:00:00.000000Z"
+    when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     held = make(
         "coordination.k8s.io/v1",
         "Lease",
