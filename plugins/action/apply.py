@@ -91,6 +91,12 @@ class ActionModule(ActionBase):
             variables = self._variables(task_vars or {})
             args = self._arguments(variables)
             sources = self._sources(args, variables)
+            if not sources:
+                return {
+                    "changed": False,
+                    "skipped": True,
+                    "msg": "No tier is left by --tags and --skip-tags.",
+                }
             make = functools.partial(self._credentials, args, variables)
             if args["render_to"]:
                 files = write(sources, make(None, None), args["namespace"], Path(args["render_to"]))
@@ -139,7 +145,7 @@ class ActionModule(ActionBase):
     def _sources(self, args: dict[str, Any], variables: Variables) -> list[Source]:
         absent = args["state"] == "absent"
         if args["tiers"]:
-            chosen = roles.named(tags.chosen(args["tiers"], variables.get))
+            chosen = roles.named(tags.chosen(args["tiers"], variables.get, self._task.tags))
             sources = [Source.of(role, variables) for role in chosen]
         else:
             folder = self._role() or Path(self._loader.get_basedir())

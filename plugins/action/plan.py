@@ -67,6 +67,9 @@ class ActionModule(Operation):
                 for role in folders
             }
             chosen = tags.chosen(args["tiers"], self.variables.get)
+            if not chosen:
+                tiers_there = ", ".join(args["tiers"])
+                raise EngineError("No tier is left by --tags and --skip-tags.", f"There are {tiers_there}.")
             options = how(self.variables, namespace)
             sets = {name: ApplySet(name, namespace) for name in chosen}
             seen = snapshot.take(cluster, namespace, {sets[name]: loaded[name].objects for name in chosen})

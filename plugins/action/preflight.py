@@ -111,10 +111,11 @@ class ActionModule(ActionBase):
         variables: Mapping[str, Any],
         problems: Problems,
     ) -> str:
+        tiers = args["tiers"] or self._roles(variables)
         wanted = target.Wanted(
             namespace=str(values.get("platform_namespace")),
             version_minimum=str(values.get("platform_server_version_minimum")),
-            tiers=frozenset(tags.chosen(args["tiers"] or self._roles(variables), variables.get))
+            tiers=frozenset(tags.chosen(tiers, variables.get) or tiers)
             - (frozenset() if model.backup["enabled"] else {"backup"}),
             storage=tuple(
                 (f"platform_stores.{name}.storage.storage_class", store["storage"]["storage_class"])

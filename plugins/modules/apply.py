@@ -40,7 +40,8 @@ options:
       - Tiers of this collection, each named as its role, in the order in which they are applied. They are what the
         templates of these roles say, with the roles' defaults where the play says nothing else.
       - All are rendered, and compared with the cluster, before the first is written. What they share is paid once.
-      - C(--tags) and C(--skip-tags) choose among them, so the task has to carry their names as tags.
+      - C(--tags) and C(--skip-tags) choose among them by their names, so the task has to carry the tag C(always), as
+        Ansible would skip a task as a whole that carries the name of a skipped tier.
     type: list
     elements: str
   namespace:

@@ -61,6 +61,7 @@ def user(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_the_role_of_the_guide_is_enough(user: User) -> None:
     said = user.play("site.yml", "--skip-tags", "namespace")
     assert "WARNING" not in said
+    assert "services: 42 created" in said
     assert "changed=0" in user.play("site.yml", "--skip-tags", "namespace")
     for playbook, words in (
         ("status", "11 of 11 ready"),
@@ -85,7 +86,7 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
 )
 def test_what_is_missing_is_said_before_anything_is_written(user: User, resource: str, words: str) -> None:
     rules = [rule | {"resources": [r for r in rule["resources"] if r != resource]} for rule in ROLE["rules"]]
-    user.may(rules)
+    user.may([rule for rule in rules if rule["resources"]])
     try:
         said = user.play("site.yml", "--skip-tags", "namespace", expect=2)
     finally:

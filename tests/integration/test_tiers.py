@@ -57,6 +57,15 @@ def test_tags_choose_tiers_and_a_role_alone_finds_the_same(cluster: Cluster, tmp
 
     assert "changed=0" in play(cluster, "site.yml", "--tags", "namespace,netpol,services")
     assert "changed=0" in play(cluster, "site.yml", "--tags", "services,netpol", "--skip-tags", "netpol")
+    within = f"--namespace={NAMESPACE}"
+    cluster.kubectl(within, "delete", "networkpolicies", "--all")
+    cluster.kubectl(within, "delete", "service", "agent-service")
+    skipping = ("--skip-tags", "netpol,datastores,nats,backup,frontend,ingress")
+    assert "Service agent-service created" in play(cluster, "site.yml", *skipping)
+    assert not cluster.get(within, "networkpolicies")["items"]
+    assert "No tier is left" in play(cluster, "site.yml", "--tags", "servces", "-v")
+    assert "No tier is left" in play(cluster, "playbooks/plan.yml", "--tags", "servces", expect=2)
+    play(cluster, "site.yml", "--tags", "netpol")
     for role in ("namespace", "netpol", "services"):
         alone = write_play(tmp_path, {"ansible.builtin.import_role": {"name": f"multi_agent.platform.{role}"}})
         assert "changed=0" in play(cluster, alone)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+# Of https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_tags.html#special-tags
+_EVERYTHING = frozenset({"all", "tagged", "untagged"})
 
-def chosen(every: Iterable[str], variable: Callable[[str], Any]) -> list[str]:
-    """Of the tiers ``every`` those that are meant, in their order. ``variable`` gives Ansible's by name, or None."""
+
+def chosen(every: Iterable[str], variable: Callable[[str], Any], own: Collection[str] = ()) -> list[str]:
+    """Of the tiers ``every`` those that are meant, in their order. ``variable`` gives Ansible's by name, or None.
+
+    ``own``: the tags of the task; one that is no tier's name means all of them.
+    """
     names = list(every)
     tags, skipped = ({str(word) for word in variable(f"ansible_{which}_tags") or ()} for which in ("run", "skip"))
-    return [name for name in [name for name in names if name in tags] or names if name not in skipped]
+    whole = (_EVERYTHING | set(own)) - {"always", *names}
+    return [name for name in names if (not tags or name in tags or tags & whole) and name not in skipped]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import snapshot
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import ApiError, EngineError
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.lease import LAST_RUN
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.manifests import identity
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.prune import Policy
 
@@ -134,7 +135,9 @@ def test_an_object_that_moves_to_another_tier_is_not_deleted(cluster: Cluster, e
 
 
 def parent(cluster: Cluster, namespace: str) -> Any:
+    """Labels and annotations of the parent, but for who ran last."""
     live = cluster.get("--namespace", namespace, "configmap", "applyset-test")["metadata"]
+    live["annotations"].pop(LAST_RUN, None)
     return live["labels"], live["annotations"]
 
 

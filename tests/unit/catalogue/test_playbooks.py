@@ -32,7 +32,16 @@ def test_site_plan_and_teardown_know_the_same_tiers() -> None:
         ({"ansible_run_tags": ["all"]}, EVERY),
         ({"ansible_run_tags": ["services", "namespace"]}, ["namespace", "services"]),
         ({"ansible_skip_tags": ["namespace"]}, ["netpol", "services"]),
+        ({"ansible_run_tags": ["services", "netpol"], "ansible_skip_tags": ["netpol"]}, ["services"]),
+        ({"ansible_run_tags": ["tagged"]}, EVERY),
+        ({"ansible_run_tags": ["always"]}, []),
+        ({"ansible_run_tags": ["servces"]}, []),
     ],
 )
 def test_tags_leave(tags: dict[str, Any], left: list[str]) -> None:
     assert chosen(EVERY, tags.get) == left
+
+
+def test_a_tag_of_the_task_s_own_means_all_its_tiers() -> None:
+    assert chosen(EVERY, {"ansible_run_tags": ["deploy"]}.get, ["deploy", "always"]) == EVERY
+    assert chosen(EVERY, {"ansible_run_tags": ["netpol"]}.get, ["netpol", "services"]) == ["netpol"]
