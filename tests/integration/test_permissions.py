@@ -68,7 +68,6 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
         ("check_health", "healthy"),
         ("releases", "done"),
         ("events", "TYPE"),
-        ("drift", "none"),
     ):
         assert words in user.play(f"playbooks/{playbook}.yml")
     user.play("playbooks/restart.yml", "-e", "part=agent")
