@@ -72,7 +72,6 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
         assert words in user.play(f"playbooks/{playbook}.yml")
     user.play("playbooks/restart.yml", "-e", "part=agent")
     user.play("playbooks/rotate.yml", "-e", "rotate=jwt rotate_overlap=0", "--skip-tags", "namespace")
-    user.play("playbooks/rollback.yml")
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,7 @@ def test_health_and_events_and_doctor(platform: Platform) -> None:
 def test_health_says_what_is_wrong_and_what_to_do(platform: Platform) -> None:
     platform.kubectl("patch", "resourcequota", "platform", "--patch", '{"spec": {"hard": {"pods": "1"}}}')
     platform.kubectl("wait", "resourcequota/platform", "--for=jsonpath={.status.hard.pods}=1", "--timeout=60s")
-    platform.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=agent")
+    platform.kubectl("delete", "pod", "--selector=app=agent-service")
     platform.kubectl("wait", "deployment/agent-service", "--for=condition=ReplicaFailure", "--timeout=60s")
     said = platform.run("check_health", expect=2)
     assert "Deployment agent-service: " in said
