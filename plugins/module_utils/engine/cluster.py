@@ -103,7 +103,9 @@ class Cluster:
             if waits is None:
                 waits, deadline = delays(self._patience), time.monotonic() + self._patience
             delay = next(waits, None)
-            # A run that was told to stop has no time for more than one attempt.
+            # A run that was told to stop ends by that, not by what happened to be on the way; where it puts things in
+            # order all the same, it has no time for more than one attempt.
+            self.interruption.check()
             if delay is None or self.interruption.reason:
                 raise failure
             self.interruption.sleep(max(delay, min(retry_after, deadline - time.monotonic())))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.config import Connection
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.transport import Untrusted
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.transport import Disconnected, Untrusted
 
 from .imports import cluster, errors, kinds
 
@@ -94,6 +94,23 @@ def test_somebody_was_quicker_than_a_write_that_names_a_version() -> None:
     with pytest.raises(errors.ApiError):
         api.send("PUT", "/x", body={"metadata": {"name": "x", "resourceVersion": "1"}})
     assert api.transport.sent == 1
+
+
+def test_a_request_that_is_lost_while_the_run_is_told_to_stop_is_not_the_reason() -> None:
+    api = client(Disconnected(OSError("timed out")))
+    lose = api.transport.request
+
+    def lost(*args: Any, **how: Any) -> Any:
+        api.interruption.tell("SIGINT")
+        return lose(*args, **how)
+
+    api.transport.request = lost
+    with pytest.raises(errors.EngineError, match=r"^Stopped by SIGINT"):
+        api.get("/version")
+    # What is done all the same gets one attempt, and says what came of it.
+    with api.interruption.shielded(), pytest.raises(errors.ConnectionFailed, match="timed out"):
+        api.get("/version")
+    assert api.transport.sent == 2
 
 
 def test_a_dry_run_into_a_namespace_that_is_not_there_is_answered_at_once() -> None:
