@@ -175,15 +175,19 @@ def test_a_parent_that_was_lost_is_restored_by_a_run_without_changes(
     assert len(engine.apply(STAYS).result.pruned) == len(GOES)
 
 
-def test_the_last_object_in_another_namespace_is_found(
-    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None]
-) -> None:
-    """Nothing that is declared names that namespace any more; the parent does, and forgets it afterwards."""
-    other = f"{engine.namespace}-other"
+@pytest.fixture
+def away(cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None]) -> Object:
+    """An object of the tier in a namespace of others."""
+    obj = make("v1", "ConfigMap", "away")
+    other = obj["metadata"]["namespace"] = f"{engine.namespace}-other"
     cluster.kubectl("create", "namespace", other)
     cluster_scope("Namespace", other)
-    away = make("v1", "ConfigMap", "away")
-    away["metadata"]["namespace"] = other
+    return obj
+
+
+def test_the_last_object_in_another_namespace_is_found(cluster: Cluster, engine: Engine, away: Object) -> None:
+    """Nothing that is declared names that namespace any more; the parent does, and forgets it afterwards."""
+    other = away["metadata"]["namespace"]
     engine.apply([*STAYS, away])
     assert engine.apply([*STAYS, away]).writes == []
     assert parent(cluster, engine.namespace)[1]["applyset.kubernetes.io/additional-namespaces"] == other
@@ -201,13 +205,9 @@ def test_the_last_object_in_another_namespace_is_found(
 
 
 def test_a_namespace_that_may_not_be_looked_at_is_said_and_not_forgotten(
-    cluster: Cluster, engine: Engine, cluster_scope: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    engine: Engine, away: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = f"{engine.namespace}-other"
-    cluster.kubectl("create", "namespace", other)
-    cluster_scope("Namespace", other)
-    away = make("v1", "ConfigMap", "away")
-    away["metadata"]["namespace"] = other
+    other = away["metadata"]["namespace"]
     engine.apply([*STAYS, *GOES, away])
     members = snapshot._members
 
