@@ -23,11 +23,11 @@ from .cluster import Cluster
 from .errors import ApiError, EngineError
 from .interruption import Interrupted
 from .kinds import BUILT_IN
+from .snapshot import PARENT
 
 Object = dict[str, Any]
 
 LEASE = BUILT_IN["coordination.k8s.io/v1", "Lease"]
-PARENT = BUILT_IN["v1", "ConfigMap"]
 LAST_RUN = "multi-agent.platform/last-run"
 SECONDS = 15
 _POLL_SECONDS = 1.0

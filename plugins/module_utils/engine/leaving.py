@@ -9,13 +9,10 @@ from typing import Any
 from . import gates, prune
 from .applyset import ApplySet
 from .cluster import Cluster
-from .kinds import BUILT_IN
 from .manifests import Identity, identity
-from .snapshot import Snapshot
+from .snapshot import PARENT, Snapshot
 
 Object = dict[str, Any]
-
-PARENT = BUILT_IN["v1", "ConfigMap"]
 
 
 @dataclass
