@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import conflicts, gates, immutable
+from . import conflicts, definitions, gates, immutable
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, input_hash, unchanged
@@ -22,7 +22,6 @@ from .errors import ApiError, EngineError
 from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
-from .readiness import readiness
 from .retry import lacks_namespace
 from .snapshot import PARENT, Snapshot, take
 from .transport import POOL_SIZE
@@ -32,7 +31,6 @@ Object = dict[str, Any]
 CREATED, CONFIGURED, RECREATED, UNCHANGED = "created", "configured", "recreated", "unchanged"
 _GONE_SECONDS = 60.0
 _GONE_POLL_SECONDS = 0.2
-_DEFINITION_SECONDS = 30.0
 
 
 @dataclass
@@ -160,7 +158,8 @@ class Applier:
                     written[identity(outcome.desired)] = outcome
             _raise(done)
             if not self.check:
-                self._await_definitions(written[identity(obj)] for obj in members)
+                made = [written[identity(obj)].after for obj in members if obj["kind"] == definitions.DEFINITION.kind]
+                definitions.await_served(self.cluster, [live for live in made if live])
 
     def _pass_gates(self, desired: list[Object], snapshot: Snapshot, written: Mapping[Identity, Outcome]) -> None:
         """Every gate, also those of earlier runs: one that was killed may have left it half-way."""
@@ -225,17 +224,12 @@ class Applier:
         self, kinds: dict[tuple[str, str], Kind | None], members: Iterable[Object], desired: Iterable[Object]
     ) -> None:
         """Kinds that were not served at the start may be by now: their definition was in an earlier wave."""
-        promised = {
-            (obj["spec"]["group"], obj["spec"]["names"]["kind"])
-            for obj in desired
-            if obj["kind"] == "CustomResourceDefinition"
-        }
         for obj in members:
             key = (obj["apiVersion"], obj["kind"])
             if kinds[key] is None:
                 self.cluster.kinds.forget()
                 kinds[key] = self.cluster.kinds.find(*key)
-                if kinds[key] is None and not (self.check and identity(obj)[:2] in promised):
+                if kinds[key] is None and not (self.check and key in definitions.promised(desired)):
                     raise missing(*key, self._what(obj))
 
     def _one(
@@ -323,24 +317,6 @@ class Applier:
     def _what(self, obj: Object) -> str:
         source = self.sources.get(identity(obj))
         return f"{describe(obj)} ({source})" if source else describe(obj)
-
-    def _await_definitions(self, outcomes: Iterable[Outcome]) -> None:
-        """Objects of a new kind can be sent only when the server has established it."""
-        for outcome in outcomes:
-            if outcome.desired["kind"] != "CustomResourceDefinition":
-                continue
-            kind = self.cluster.kinds.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-            deadline = time.monotonic() + _DEFINITION_SECONDS
-            live: Object | None = outcome.after
-            while kind and not (live and readiness(live).ready):
-                if time.monotonic() > deadline:
-                    raise EngineError(
-                        f"{describe(outcome.desired)} was not established within {_DEFINITION_SECONDS:.0f} s.",
-                        "See its conditions: kubectl describe crd " + outcome.desired["metadata"]["name"],
-                    )
-                self.cluster.interruption.sleep(0.1)
-                live = self.cluster.find(kind, None, outcome.desired["metadata"]["name"])
-            self.cluster.kinds.forget()
 
 
 def _differs(desired: Object, live: Object | None) -> bool:
