@@ -61,18 +61,19 @@ class ActionModule(Operation):
         variables = roles.with_defaults(self._templar, self._loader, folders)
         credentials = Credentials(self._source, self.variables.given, cluster, namespace, check=True, writes=True)
         try:
-            # Every tier is rendered, chosen or not: what moved to another tier is not to be pruned.
-            loaded = {
-                role.name: roles.Source.of(role, variables).load(credentials.functions, namespace, cluster)
-                for role in folders
-            }
             chosen = tags.chosen(args["tiers"], self.variables.get)
             if not chosen:
                 tiers_there = ", ".join(args["tiers"])
                 raise EngineError("No tier is left by --tags and --skip-tags.", f"There are {tiers_there}.")
-            options = how(self.variables, namespace)
             sets = {name: ApplySet(name, namespace) for name in chosen}
-            seen = snapshot.take(cluster, namespace, {sets[name]: loaded[name].objects for name in chosen})
+            with snapshot.Look(cluster, namespace, sets.values()) as look:
+                # Every tier is rendered, chosen or not: what moved to another tier is not to be pruned.
+                loaded = {
+                    role.name: roles.Source.of(role, variables).load(credentials.functions, namespace, cluster)
+                    for role in folders
+                }
+                seen = look.end({sets[name]: loaded[name].objects for name in chosen})
+            options = how(self.variables, namespace)
 
             def job(name: str) -> Callable[[], tiers.Result]:
                 others = {key for other, found in loaded.items() if other != name for key in found.sources}

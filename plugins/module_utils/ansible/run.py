@@ -28,6 +28,9 @@ from .variables import Variables
 
 display = Display()
 
+# How long what was seen of a tier counts before it is looked at again.
+_SEEN_SECONDS = 10.0
+
 
 @dataclass
 class Run:
@@ -57,18 +60,22 @@ class Run:
 
         Raises EngineError; what was applied by then stays.
         """
-        self._load(self.sources)
-        seen = self._look()
+        with snapshot.Look(self.cluster, self.namespace, map(self._set, self.sources)) as look:
+            self._load(self.sources)
+            seen, since = look.end(self._desired(self.sources)), time.monotonic()
         results = {}
-        for number, source in enumerate(self.sources):
-            result = results[source.tier] = self._apply(source, seen.get(source.tier))
-            if result.changed and not self.options.check:
-                # What was seen is from before; writing and waiting may have taken minutes.
-                seen = {}
-                if self._wrote_credentials(result):
-                    # Another run may have written its own meanwhile: what is there now counts.
-                    self.credentials = self.make_credentials(self.cluster, None)
-                    self._load(self.sources[number + 1 :])
+        for number, source in enumerate(self.sources, start=1):
+            before = seen[self._set(source)]
+            result = results[source.tier] = self._apply(source, before)
+            left = self.sources[number:]
+            if self._wrote_credentials(result):
+                # Another run may have written its own meanwhile: what is there now counts.
+                self.credentials = self.make_credentials(self.cluster, None)
+                self._load(left)
+            # What another run writes meanwhile is found with the Lease held, so that a look lasts for some tiers.
+            old = time.monotonic() - since > _SEEN_SECONDS or not before.namespace_exists
+            if left and old and not self.options.check:
+                seen, since = snapshot.take(self.cluster, self.namespace, self._desired(left)), time.monotonic()
         return results
 
     def _load(self, sources: list[Source]) -> None:
@@ -77,12 +84,13 @@ class Run:
         declared = {key for loaded in self._loaded.values() for key in loaded.sources}
         self.credentials.check_kept(declared)
 
-    def _look(self) -> dict[str, Snapshot]:
-        desired = {ApplySet(tier, self.namespace): loaded.objects for tier, loaded in self._loaded.items()}
-        found = snapshot.take(self.cluster, self.namespace, desired)
-        return {applyset.tier: seen for applyset, seen in found.items()}
+    def _set(self, source: Source) -> ApplySet:
+        return ApplySet(source.tier, self.namespace)
 
-    def _apply(self, source: Source, seen: Snapshot | None) -> tiers.Result:
+    def _desired(self, sources: list[Source]) -> dict[ApplySet, list[tiers.Object]]:
+        return {self._set(source): self._loaded[source.tier].objects for source in sources}
+
+    def _apply(self, source: Source, seen: Snapshot) -> tiers.Result:
         began = time.monotonic()
         play = self.variables.get("ansible_play_batch", ())
         progress = Progress(source.tier, self.options.check, alone=len(play) == 1)
@@ -90,7 +98,7 @@ class Run:
         try:
             result = tiers.apply_tier(
                 self.cluster,
-                ApplySet(source.tier, self.namespace),
+                self._set(source),
                 self._loaded[source.tier],
                 self.options,
                 progress.listener(),
@@ -137,7 +145,7 @@ class Run:
         return here | self.elsewhere(set(self._loaded))
 
     def _wrote_credentials(self, result: tiers.Result) -> bool:
-        return any(
+        return not self.options.check and any(
             outcome.changed and self.credentials.lives_in(identity(outcome.desired)) for outcome in result.outcomes
         )
 

@@ -6,6 +6,7 @@ to aggregated discovery (KEP-3352).
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,33 +126,36 @@ def wave(kind: str) -> int:
 
 
 class Registry:
-    """Looks kinds up: the table first, then the server, asked once."""
+    """Looks kinds up: the table first, then the server, asked once. Safe to use from many threads."""
 
     def __init__(self, fetch: Any) -> None:
         # fetch(path, accept) -> dict; None where only rendering, without a server.
         self._fetch = fetch
         self._served: dict[tuple[str, str], Kind] | None = None
+        self._asking = threading.Lock()
 
     def find(self, api_version: str, kind: str) -> Kind | None:
         """The kind, or None where the server does not serve it."""
         if known := BUILT_IN.get((api_version, kind)):
             return known
-        if self._served is None:
-            self._served = self._discover()
-        return self._served.get((api_version, kind))
+        return self._known().get((api_version, kind))
 
     def served(self, group: str, kind: str) -> Kind | None:
         """The kind in the version that the server prefers: for objects known by group and kind only."""
         for known in BUILT_IN.values():
             if (known.group, known.kind) == (group, kind):
                 return known
-        if self._served is None:
-            self._served = self._discover()
-        return next((k for k in self._served.values() if (k.group, k.kind) == (group, kind)), None)
+        return next((k for k in self._known().values() if (k.group, k.kind) == (group, kind)), None)
 
     def forget(self) -> None:
         """Ask the server again at the next look-up: a CustomResourceDefinition was applied."""
         self._served = None
+
+    def _known(self) -> dict[tuple[str, str], Kind]:
+        with self._asking:
+            if self._served is None:
+                self._served = self._discover()
+            return self._served
 
     def _discover(self) -> dict[tuple[str, str], Kind]:
         found: dict[tuple[str, str], Kind] = {}

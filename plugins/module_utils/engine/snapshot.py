@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -36,51 +37,77 @@ class Snapshot:
     unread: set[Identity] = field(default_factory=set)
 
 
-def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[Object]]) -> dict[ApplySet, Snapshot]:
-    """What is there of each set of ``namespace``: where it declares anything, and where its last run had anything.
+class Look:
+    """A look at sets that begins before it is known what they are to hold, where their last runs had anything.
 
-    Raises EngineError where the namespace is on its way out.
+    So the server answers while manifests are rendered. Leaving the block drops what is still to be asked.
     """
-    places: dict[Kind, set[str]] = {}
-    for obj in (obj for objects in desired.values() for obj in objects):
-        kind = cluster.kinds.find(obj["apiVersion"], obj["kind"])
-        if kind:
-            places.setdefault(kind, {namespace}).add(str(obj["metadata"].get("namespace") or namespace))
-    by_id = {applyset.id: applyset for applyset in desired}
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
-        parents = pool.submit(_parents, cluster, namespace, by_id)
-        exists = pool.submit(_exists, cluster, namespace)
 
-        def ask(kind: Kind, namespaces: set[str]) -> None:
-            for scope in sorted(namespaces) if kind.namespaced else [None]:
-                if (kind, scope) not in found:
-                    found[kind, scope] = pool.submit(_members, cluster, kind, scope, by_id)
+    def __init__(self, cluster: Cluster, namespace: str, sets: Iterable[ApplySet]) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._by_id = {applyset.id: applyset for applyset in sets}
+        self._found: dict[tuple[Kind, str | None], Future[list[Object]]] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look")
+        self._parents = self._pool.submit(_parents, cluster, namespace, self._by_id)
+        self._exists = self._pool.submit(_exists, cluster, namespace)
+        self._began = self._pool.submit(self._ask_where_the_last_run_had_anything)
 
-        found: dict[tuple[Kind, str | None], Future[list[Object]]] = {}
+    def __enter__(self) -> Look:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def end(self, desired: Mapping[ApplySet, Iterable[Object]]) -> dict[ApplySet, Snapshot]:
+        """What is there of each set: where it declares anything, and where its last run had anything.
+
+        Raises EngineError where the namespace is on its way out.
+        """
+        places: dict[Kind, set[str]] = {}
+        for obj in (obj for objects in desired.values() for obj in objects):
+            kind = self._cluster.kinds.find(obj["apiVersion"], obj["kind"])
+            if kind:
+                places.setdefault(kind, {self._namespace}).add(str(obj["metadata"].get("namespace") or self._namespace))
         for kind, namespaces in places.items():
-            ask(kind, namespaces)
-        result = {
-            applyset: Snapshot(parent=parents.result().get(applyset.id), namespace_exists=exists.result())
-            for applyset in desired
-        }
-        # Where only the last run had anything, what is left is no longer declared.
-        kinds = {(kind.group, kind.kind): kind for kind in places}
-        for parent in (snapshot.parent for snapshot in result.values()):
-            for group_kind in group_kinds(parent):
-                if kind := kinds.get(group_kind) or cluster.kinds.served(*group_kind):
-                    kinds[group_kind] = kind
-                    ask(kind, {namespace, *additional_namespaces(parent)})
-        for (kind, scope), listed in found.items():
+            self._ask(kind, namespaces)
+        parents, exists = self._parents.result(), self._exists.result()
+        self._began.result()
+        result = {key: Snapshot(parent=parents.get(key.id), namespace_exists=exists) for key in self._by_id.values()}
+        declared = {(kind.group, kind.kind): kind for kind in places}
+        for (kind, scope), listed in self._found.items():
+            if declared.get((kind.group, kind.kind), kind) != kind:
+                continue  # another version than the one that is declared
             try:
                 members = listed.result()
             except ApiError as error:
-                if error.status != 403 or scope in {None, namespace} or scope in places.get(kind, ()):
+                if error.status != 403 or scope in {None, self._namespace} or scope in places.get(kind, ()):
                     raise
                 _note_unread(result.values(), (kind.group, kind.kind), str(scope))
                 continue
             for obj in members:
-                result[by_id[obj["metadata"]["labels"][PART_OF]]].members[identity(obj)] = obj
-    return result
+                result[self._by_id[obj["metadata"]["labels"][PART_OF]]].members[identity(obj)] = obj
+        return result
+
+    def _ask(self, kind: Kind, namespaces: Iterable[str]) -> None:
+        for scope in sorted(namespaces) if kind.namespaced else [None]:
+            with self._lock:
+                if (kind, scope) not in self._found:
+                    self._found[kind, scope] = self._pool.submit(_members, self._cluster, kind, scope, self._by_id)
+
+    def _ask_where_the_last_run_had_anything(self) -> None:
+        """What is there and no longer declared is found here only."""
+        for parent in self._parents.result().values():
+            for group_kind in group_kinds(parent):
+                if kind := self._cluster.kinds.served(*group_kind):
+                    self._ask(kind, {self._namespace, *additional_namespaces(parent)})
+
+
+def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[Object]]) -> dict[ApplySet, Snapshot]:
+    """What is there of each set of ``namespace``, where it is known what they are to hold. Raises as ``Look.end``."""
+    with Look(cluster, namespace, desired) as look:
+        return look.end(desired)
 
 
 def _note_unread(snapshots: Iterable[Snapshot], group_kind: GroupKind, namespace: str) -> None:
