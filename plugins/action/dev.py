@@ -32,7 +32,8 @@ class ActionModule(Images):
                 "Choose one: ARGS='--limit NAME'.",
             )
         wanted = request(args, variables)
-        if not wanted.builds():  # what cannot be built is said before anything else happens
+        # What cannot be built is said before anything else happens.
+        if not any(build.parts for build in wanted.builds()):
             raise EngineError(
                 "platform_image_overrides gives the image of every part: there is nothing to build or watch.",
                 "Take those out of it that you work on.",

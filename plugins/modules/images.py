@@ -29,7 +29,7 @@ options:
     type: path
     required: true
   parts:
-    description: Parts that are built; empty for all.
+    description: Parts that are built, and V(backup) for the image of backups where they are enabled; empty for all.
     type: list
     elements: str
     default: []

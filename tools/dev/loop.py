@@ -53,7 +53,7 @@ class Loop:
         self._connection = description["connection"]
         self._forwards = [forward.Forward(**port) for port in description["ports"]]
         self._parts = {part["name"]: part for part in self._request.parts}
-        self._watched = [Watched(build) for build in self._request.builds()]
+        self._watched = [Watched(build) for build in self._request.builds() if build.parts]
         self._lock = threading.Lock()
         self._last_line = ""
         # Pods, by uid, that have what was copied.

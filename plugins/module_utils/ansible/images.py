@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..images.builder import Request
+from ..platform.backup import OBJECT
 from .variables import Variables
 
 SPEC: dict[str, Any] = {
@@ -36,12 +37,16 @@ def request(args: dict[str, Any], variables: Variables) -> Request:
     """The request of options that were checked; the catalogue is that of the play. Raises EngineError."""
     catalogue = variables.resolve("__platform_catalogue")
     overrides = variables.get("platform_image_overrides") or {}
-    given = [part for part in catalogue["parts"] if overrides.get(part["image_name"])]
+    backup = catalogue["backup"]
+    own = {OBJECT: backup} if backup["enabled"] else {}
+    known = {part["image_name"]: part for part in catalogue["parts"]} | own
+    given = {name: owner for name, owner in known.items() if overrides.get(name)}
     return Request(
         parts=[_part(part) for part in catalogue["parts"]],
         references={**overrides, **variables.resolve("platform_images")},
-        overridden=[part["image_name"] for part in given],
-        others=[owner["image"] for owner in [*catalogue["stores"].values(), *given]],
+        overridden=list(given),
+        others=[owner["image"] for owner in [*catalogue["stores"].values(), *given.values()]],
+        own=list(own),
         source_dir=str(Path(args["source_dir"]).expanduser().absolute()) if args["source_dir"] else "",
         map=str(Path(args["map"]).absolute()),
         environment=str(variables.resolve("platform_environment")),

@@ -232,9 +232,7 @@ def _of_a_container(reason: str) -> bool:
 
 def _remedy(reason: str) -> str:
     if "Image" in reason:
-        return (
-            "Build and push the image (make -C images/backup image), or name yours in platform_image_overrides.backup."
-        )
+        return "Build and push the image (make images S=backup), or name yours in platform_image_overrides.backup."
     if reason == "FailedCreate":
         return "Run site.yml, which computes the quota anew; a foreign quota has to be raised."
     return "`make events` says more."

@@ -31,7 +31,8 @@ class Request:
 
     parts: of the catalogue's model. references: image references by name, for repositories. overridden: names whose
     image the user gives by platform_image_overrides: not built, unless their part is chosen. others: references that
-    are loaded into kind where the engine has them. The rest: see roles/images/defaults/main.yml.
+    are loaded into kind where the engine has them. own: images of this project that run beside the parts; their tag is
+    always their content's, as they are of no commit of the sources. The rest: see roles/images/defaults/main.yml.
     """
 
     parts: Sequence[Mapping[str, Any]]
@@ -41,6 +42,7 @@ class Request:
     source_dir: str
     map: str
     environment: str
+    own: Sequence[str] = ()
     chosen: Sequence[str] = ()
     tag_policy: str = "content"
     tag: str = ""
@@ -55,17 +57,18 @@ class Request:
 
     def builds(self) -> list[Build]:
         """What is to be built. Raises EngineError."""
-        if self.chosen:
-            parts = self.parts
-        elif not (parts := [part for part in self.parts if part["image_name"] not in self.overridden]):
-            return []
+
+        def left(name: str) -> bool:
+            return bool(self.chosen) or name not in self.overridden
+
         return builds(
-            parts,
+            [part for part in self.parts if left(part["image_name"])],
             self.references,
             source_dir=self.source_dir,
             registry=self.registry,
             chosen=self.chosen,
             platforms=self.platforms,
+            own=[name for name in self.own if left(name)],
         )
 
 
@@ -136,7 +139,7 @@ class Builder:
         _allowed(request, found)
         path = Path(request.map).expanduser()
         before = image_map.read(path)
-        wanted = tag(request.tag_policy, request.tag, found)
+        wanted = tag(request.tag_policy, request.tag, [build for build in found if build.parts])
         self._docker = detect()
         _possible(request, found, self._docker)
         self._nodes = kind.nodes(request.kind_cluster) if request.kind_cluster else []
@@ -164,7 +167,8 @@ class Builder:
 
     def _image(self, build: Build, wanted: str) -> Image:
         content = digest(build)
-        return Image(build.label, build.names, build.parts, build.repository, content, wanted or content)
+        name = wanted if build.parts else ""
+        return Image(build.label, build.names, build.parts, build.repository, content, name or content)
 
     def _refuse_taken(self, image: Image) -> None:
         """A tag that others may deploy already must not become another image."""
@@ -243,7 +247,7 @@ class Builder:
         new = {
             name: image.tagged if request.kind_cluster else image.reference for image in images for name in image.names
         }
-        known = {part["image_name"] for part in request.parts}
+        known = {*(part["image_name"] for part in request.parts), *request.own}
         return image_map.merged(before, new, known)
 
     # --- helpers ------------------------------------------------------------------------------------------------------
@@ -268,9 +272,8 @@ class Builder:
             self._say(
                 f"platform_image_overrides gives the images of {', '.join(sorted(request.overridden))}: not built"
             )
-        if not request.source_dir and found:
-            parts = ", ".join(found[0].parts)
-            self._say(f"platform_source_dir is empty: the reference service plays {parts}")
+        if not request.source_dir and (parts := [part for build in found for part in build.parts]):
+            self._say(f"platform_source_dir is empty: the reference service plays {', '.join(parts)}")
         if request.push and request.attestations and not self._docker.attests:
             self._say(
                 "this machine's builder attaches no SBOM and no provenance: "
@@ -280,7 +283,7 @@ class Builder:
 
 def _allowed(request: Request, found: Sequence[Build]) -> None:
     """What needs no engine to be refused."""
-    if found and not request.source_dir and request.environment in {"staging", "prod"}:
+    if any(build.parts for build in found) and not request.source_dir and request.environment in {"staging", "prod"}:
         raise EngineError(
             f"platform_source_dir is empty, and {request.environment} is no place for the reference service.",
             "Name the folder of your sources: platform_source_dir, or make images SOURCE=../services.",

@@ -12,8 +12,7 @@ from ..platform import images
 from ..platform.problems import suggest
 
 REFERENCE = "reference-service"
-_REFERENCE_REPOSITORY = f"multi-agent/{REFERENCE}"
-_REFERENCE_FOLDER = Path(__file__).resolve().parents[3] / "images" / REFERENCE
+_OURS = Path(__file__).resolve().parents[3] / "images"
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,39 @@ def builds(
     registry: str,
     chosen: Iterable[str] = (),
     platforms: Iterable[str] = (),
+    own: Iterable[str] = (),
 ) -> list[Build]:
-    """The builds of the parts (of the catalogue's model), sorted by name.
+    """The builds of the parts (of the catalogue's model), sorted by name; then those of ``own``.
 
     references: image references by name, for the repositories. source_dir: empty for the reference service in place of
-    every part. registry: put before repositories that name none. chosen: parts, all where there are none.
+    every part. registry: put before repositories that name none. own: folders of this project's images/ that run beside
+    the parts. chosen: parts and some of ``own``, all where there are none.
     Raises EngineError for parts and folders that there are not, every missing one at once.
     """
-    every = list(parts)
-    wanted = _chosen(every, list(chosen))
+    every, ours, asked = list(parts), list(own), list(chosen)
+    return [
+        *_of_parts(every, _chosen(every, asked, ours), references, source_dir, registry, tuple(platforms)),
+        *(
+            _own(name, (name,), (), references, registry, tuple(platforms))
+            for name in ours
+            if name in asked or not asked
+        ),
+    ]
+
+
+def _of_parts(
+    every: list[Mapping[str, Any]],
+    wanted: list[Mapping[str, Any]],
+    references: Mapping[str, Any],
+    source_dir: str,
+    registry: str,
+    platforms: tuple[str, ...],
+) -> list[Build]:
+    if not wanted:
+        return []
     if not source_dir:
-        return [_reference(wanted, registry, tuple(platforms))]
+        names = tuple(sorted({part["image_name"] for part in wanted}))
+        return [_own(REFERENCE, names, tuple(sorted(part["name"] for part in wanted)), {}, registry, platforms)]
     root = Path(source_dir).expanduser()
     if not root.is_dir():
         raise EngineError(
@@ -66,19 +87,21 @@ def builds(
     for part in every:
         running.setdefault(part["image_name"], []).append(part)
     names = sorted({part["image_name"] for part in wanted})
-    found = [_build(name, running[name], references, root.resolve(), registry, tuple(platforms)) for name in names]
+    found = [_build(name, running[name], references, root.resolve(), registry, platforms) for name in names]
     _check(found)
     return found
 
 
-def _chosen(every: list[Mapping[str, Any]], names: list[str]) -> list[Mapping[str, Any]]:
+def _chosen(every: list[Mapping[str, Any]], names: list[str], ours: list[str]) -> list[Mapping[str, Any]]:
+    """The parts of ``names``, every part where there are none. Raises EngineError for one that there is not."""
     known = {part["name"]: part for part in every} | {part["object"]: part for part in every}
     for name in names:
-        if name not in known:
+        if name not in known and name not in ours:
             raise EngineError(
-                f"There is no part {name!r} in the catalogue.", f"{suggest(name, (p['name'] for p in every))}."
+                f"There is no part {name!r} in the catalogue.",
+                f"{suggest(name, [*(p['name'] for p in every), *ours])}.",
             )
-    return [known[name] for name in names] or every
+    return [known[name] for name in names if name not in ours] if names else every
 
 
 def _build(
@@ -106,17 +129,26 @@ def _build(
     )
 
 
-def _reference(parts: list[Mapping[str, Any]], registry: str, platforms: tuple[str, ...]) -> Build:
+def _own(
+    folder: str,
+    names: tuple[str, ...],
+    parts: tuple[str, ...],
+    references: Mapping[str, Any],
+    registry: str,
+    platforms: tuple[str, ...],
+) -> Build:
+    """An image of this project, which brings its wheels along first."""
+    context = _OURS / folder
     return Build(
-        label=REFERENCE,
-        names=tuple(sorted({part["image_name"] for part in parts})),
-        parts=tuple(sorted(part["name"] for part in parts)),
-        context=_REFERENCE_FOLDER,
-        dockerfile=_REFERENCE_FOLDER / "Dockerfile",
-        repository=_repository(_REFERENCE_REPOSITORY, registry, _REFERENCE_REPOSITORY),
+        label=folder,
+        names=names,
+        parts=parts,
+        context=context,
+        dockerfile=context / "Dockerfile",
+        repository=_repository(references.get(folder), registry, f"multi-agent/{folder}"),
         platforms=platforms,
         derived=("wheels",),
-        prepare=("make", "--no-print-directory", "-C", str(_REFERENCE_FOLDER), "wheels"),
+        prepare=("make", "--no-print-directory", "-C", str(context), "wheels"),
     )
 
 

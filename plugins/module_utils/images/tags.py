@@ -48,6 +48,8 @@ def _given(text: str) -> str:
 
 def _commit(builds: list[Build]) -> str:
     """The commit of the folder that holds the contexts. Raises EngineError where files differ from it, by name."""
+    if not builds:
+        return ""
     commits = set()
     changed: list[str] = []
     for build in builds:

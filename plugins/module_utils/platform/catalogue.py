@@ -106,7 +106,7 @@ def _backup(
                 f"platform_images.{backup.OBJECT}",
                 None,
                 "is missing, and backups are enabled",
-                "Give the image, which images/backup builds",
+                "Give the image; `make images S=backup` builds it",
             )
     return settings
 

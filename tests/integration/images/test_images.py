@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ class Project:
                 "postgres": "postgres:17.7",
                 "qdrant": "qdrant/qdrant:v1.19.0-unprivileged",
                 "nats": "nats:2.14.2-alpine",
-                "backup": "multi-agent/backup:1.0.0",
+                "backup": f"{self.name}/backup:1.0.0",
                 "gateway": f"{self.name}/gateway:1.0.0",
                 "frontend": f"{self.name}/frontend:1.0.0",
             },
@@ -157,6 +158,26 @@ def test_an_image_that_the_user_gives_is_not_built(project: Project) -> None:
     assert "platform_image_overrides gives the images of gateway: not built" in output
     assert set(project.map) == {"frontend"}
     assert "1 image built" in project.run("images", images_parts=["gateway"], **given)
+
+
+@needs_engine
+def test_the_image_of_backups_is_one_of_the_platform(project: Project) -> None:
+    """Its tag is its content's, whatever those of the parts are."""
+    enabled: dict[str, Any] = {"platform_backup": {"enabled": True}, "backup_credentials": False}
+    assert "3 images would be built, 0 unchanged" in project.run("images", "--check", images_tag="1.4.0", **enabled)
+    output = project.run("images", images_parts=["backup"], images_tag="1.4.0", **enabled)
+    assert "1 image built, 0 unchanged" in output
+    assert set(project.map) == {"backup"}
+    assert re.fullmatch(r".*/backup:[0-9a-f]{16}", project.map["backup"])
+    assert project.map["backup"] in project.images()
+    # A build of the parts leaves it in the map.
+    project.run("images", images_parts=["gateway"], **enabled)
+    assert set(project.map) == {"backup", "gateway"}
+    ours = {"platform_image_overrides": {"backup": "registry.example.org/backup:1"}}
+    output = project.run("images", "--check", **ours, **enabled)
+    assert "platform_image_overrides gives the images of backup: not built" in output
+    assert "IMAGE" in output
+    assert "\nbackup" not in output
 
 
 @needs_engine

@@ -53,6 +53,15 @@ def test_without_sources_the_reference_service_plays_the_chosen_parts() -> None:
     assert made.dockerfile.is_file()
 
 
+def test_images_of_this_project_come_after_the_parts_or_alone(sources: Path) -> None:
+    assert [made.label for made in of(PARTS, sources, own=["backup"])] == ["agent", "frontend", "tool", "backup"]
+    assert [made.label for made in of(PARTS, sources, own=["backup"], chosen=["tool"])] == ["tool"]
+    (made,) = of(PARTS, "", own=["backup"], chosen=["backup"], registry="registry.example.org/team")
+    assert (made.names, made.parts) == (("backup",), ())
+    assert made.repository == "registry.example.org/team/multi-agent/backup"
+    assert made.dockerfile.is_file()
+
+
 def test_an_unknown_part_is_refused_with_the_nearest(sources: Path) -> None:
     with pytest.raises(EngineError, match='Did you mean "agent"'):
         of(PARTS, sources, chosen=["agnet"])

@@ -85,3 +85,7 @@ def test_given_refuses(build: Make, given: str, why: str) -> None:
 def test_content_refuses_a_tag_beside_it(build: Make) -> None:
     with pytest.raises(EngineError, match="has no use"):
         tag("content", "1.0", [build()])
+
+
+def test_no_build_needs_no_commit() -> None:
+    assert tag("commit", "", []) == ""
