@@ -75,8 +75,8 @@ def _of_parts(
     if not wanted:
         return []
     if not source_dir:
-        names = tuple(sorted({part["image_name"] for part in wanted}))
-        return [_own(REFERENCE, names, tuple(sorted(part["name"] for part in wanted)), {}, registry, platforms)]
+        played = tuple(sorted({part["image_name"] for part in wanted}))
+        return [_own(REFERENCE, played, tuple(sorted(part["name"] for part in wanted)), {}, registry, platforms)]
     root = Path(source_dir).expanduser()
     if not root.is_dir():
         raise EngineError(

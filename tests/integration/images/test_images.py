@@ -173,7 +173,7 @@ def test_the_image_of_backups_is_one_of_the_platform(project: Project) -> None:
     # A build of the parts leaves it in the map.
     project.run("images", images_parts=["gateway"], **enabled)
     assert set(project.map) == {"backup", "gateway"}
-    ours = {"platform_image_overrides": {"backup": "registry.example.org/backup:1"}}
+    ours: dict[str, Any] = {"platform_image_overrides": {"backup": "registry.example.org/backup:1"}}
     output = project.run("images", "--check", **ours, **enabled)
     assert "platform_image_overrides gives the images of backup: not built" in output
     assert "IMAGE" in output
