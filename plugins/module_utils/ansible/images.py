@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..engine.errors import EngineError
 from ..images.builder import Request
 from ..platform.backup import OBJECT
 from .variables import Variables
@@ -39,6 +40,8 @@ def request(args: dict[str, Any], variables: Variables) -> Request:
     overrides = variables.get("platform_image_overrides") or {}
     backup = catalogue["backup"]
     own = {OBJECT: backup} if backup["enabled"] else {}
+    if OBJECT in args["parts"] and not own:
+        raise EngineError("There are no backups that an image is for.", "Set platform_backup.enabled to true first.")
     known = {part["image_name"]: part for part in catalogue["parts"]} | own
     given = {name: owner for name, owner in known.items() if overrides.get(name)}
     return Request(

@@ -255,6 +255,7 @@ def test_site_reads_the_map(project: Project) -> None:
     ("variables", "says"),
     [
         ({"images_parts": ["gatway"]}, 'Did you mean "gateway"'),
+        ({"images_parts": ["backup"]}, "Set platform_backup.enabled to true first"),
         ({"platform_source_dir": "/nowhere"}, "there is no such folder"),
         ({"images_tag": "not a tag"}, "is no tag"),
         ({"images_tag": "latest"}, "is refused"),
