@@ -227,6 +227,8 @@ class Applier:
         for obj in members:
             key = (obj["apiVersion"], obj["kind"])
             if kinds[key] is None:
+                kinds[key] = self.cluster.kinds.find(*key)
+            if kinds[key] is None:
                 self.cluster.kinds.forget()
                 kinds[key] = self.cluster.kinds.find(*key)
                 if kinds[key] is None and not (self.check and key in definitions.promised(desired)):

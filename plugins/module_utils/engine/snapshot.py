@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,7 +52,7 @@ class Look:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look")
         self._parents = self._pool.submit(_parents, cluster, namespace, self._by_id)
         self._exists = self._pool.submit(_exists, cluster, namespace)
-        self._began = self._pool.submit(self._ask_where_the_last_run_had_anything)
+        self._began = self._pool.submit(self._ask_as_remembered, lambda key: cluster.kinds.served(*key))
 
     def __enter__(self) -> Look:
         return self
@@ -74,8 +74,9 @@ class Look:
             self._ask(kind, namespaces)
         parents, exists = self._parents.result(), self._exists.result()
         self._began.result()
-        result = {key: Snapshot(parent=parents.get(key.id), namespace_exists=exists) for key in self._by_id.values()}
         declared = {(kind.group, kind.kind): kind for kind in places}
+        self._ask_as_remembered(declared.get)
+        result = {key: Snapshot(parent=parents.get(key.id), namespace_exists=exists) for key in self._by_id.values()}
         for (kind, scope), listed in self._found.items():
             if declared.get((kind.group, kind.kind), kind) != kind:
                 continue  # another version than the one that is declared
@@ -96,11 +97,11 @@ class Look:
                 if (kind, scope) not in self._found:
                     self._found[kind, scope] = self._pool.submit(_members, self._cluster, kind, scope, self._by_id)
 
-    def _ask_where_the_last_run_had_anything(self) -> None:
-        """What is there and no longer declared is found here only."""
+    def _ask_as_remembered(self, kind_of: Callable[[GroupKind], Kind | None]) -> None:
+        """Ask where the last run had anything: what is there and no longer declared is found here only."""
         for parent in self._parents.result().values():
             for group_kind in group_kinds(parent):
-                if kind := self._cluster.kinds.served(*group_kind):
+                if kind := kind_of(group_kind):
                     self._ask(kind, {self._namespace, *additional_namespaces(parent)})
 
 

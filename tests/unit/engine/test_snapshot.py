@@ -47,7 +47,7 @@ class Server(FakeCluster):
         self.gate.wait(10)
         if failure := self.failures.get(kind.api_version):
             raise failure
-        found = [o for o in self.objects if o["kind"] == kind.kind]
+        found = [o for o in self.objects if (o["kind"], o["metadata"]["namespace"]) == (kind.kind, namespace)]
         return [{**copy.deepcopy(o), "apiVersion": kind.api_version} for o in found], "1"
 
 
@@ -69,6 +69,15 @@ def test_what_is_declared_is_compared_in_its_own_version() -> None:
     with snapshot.Look(cluster, "ns", [SET]) as look:  # type: ignore[arg-type]
         seen = look.end({SET: [make(f"{ROUTES}/v1beta1", "HTTPRoute", "web")]})[SET]
     assert [live["apiVersion"] for live in seen.members.values()] == [f"{ROUTES}/v1beta1"]
+
+
+def test_what_is_declared_is_looked_for_elsewhere_in_its_own_version_too() -> None:
+    """Only the parent names the other namespace."""
+    web = make(f"{ROUTES}/v1", "HTTPRoute", "web", metadata={"namespace": "other"})
+    cluster = Server(web, remembers={(ROUTES, "HTTPRoute", "other", "web")})
+    with snapshot.Look(cluster, "ns", [SET]) as look:  # type: ignore[arg-type]
+        seen = look.end({SET: [make(f"{ROUTES}/v1beta1", "HTTPRoute", "here")]})[SET]
+    assert (ROUTES, "HTTPRoute", "other", "web") in seen.members
 
 
 def test_a_look_that_is_given_up_asks_nothing_more() -> None:
