@@ -41,6 +41,7 @@ SPEC: dict[str, Any] = {
     "wait_timeout": {"type": "int", "default": 600},
     "lock_timeout": {"type": "int", "default": 300},
     "force_conflicts": {"type": "bool", "default": False},
+    "prove": {"type": "bool", "default": True},
     "prune": {"type": "bool", "default": True},
     "prune_data": {"type": "list", "elements": "str", "default": []},
     "prune_most": {"type": "bool", "default": False},
@@ -56,6 +57,7 @@ FALLBACK = {
     "wait_timeout": "platform_wait_timeout",
     "lock_timeout": "platform_lock_timeout",
     "force_conflicts": "platform_force_conflicts",
+    "prove": "platform_prove",
     "prune": "platform_prune",
     "prune_data": "platform_prune_data",
     "prune_most": "platform_prune_most",
@@ -161,6 +163,7 @@ class ActionModule(ActionBase):
             force_conflicts=args["force_conflicts"],
             wait_seconds=args["wait_timeout"] if args["wait"] else 0,
             lock_seconds=args["lock_timeout"],
+            prove=args["prove"],
             prune=absent or args["prune"],
             policy=Policy(
                 frozenset(args["prune_data"]),

@@ -23,6 +23,7 @@ from ..module_utils.operations.plan import Plan
 # As in apply, a variable that is left empty means the default.
 _SAYS = {
     "force_conflicts": "platform_force_conflicts",
+    "prove": "platform_prove",
     "prune": "platform_prune",
     "prune_data": "platform_prune_data",
     "prune_most": "platform_prune_most",
@@ -37,6 +38,7 @@ def how(variables: Variables, namespace: str) -> tiers.Options:
         check=True,
         show_before=True,
         force_conflicts=bool(said.get("force_conflicts", False)),
+        prove=bool(said.get("prove", True)),
         prune=bool(said.get("prune", True)),
         policy=Policy(
             frozenset(said.get("prune_data", [])), most=bool(said.get("prune_most", False)), namespace=namespace

@@ -23,6 +23,7 @@ class ActionModule(Operation):
     SPEC: ClassVar[dict[str, Any]] = {
         "to": {"type": "int"},
         "data_tiers": {"type": "list", "elements": "str", "default": []},
+        "prove": {"type": "bool", "default": True},
         "wait": {"type": "bool", "default": True},
         "wait_timeout": {"type": "int", "default": 600},
     }
@@ -94,6 +95,7 @@ class ActionModule(Operation):
             check=self._task.check_mode,
             wait_seconds=args["wait_timeout"] if args["wait"] else 0,
             lock_seconds=60,
+            prove=args["prove"],
             prune=True,
             policy=Policy(most=True),
         )

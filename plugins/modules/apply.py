@@ -126,6 +126,18 @@ options:
         taken anyway, as this project replaces them; fields of controllers are not.
     type: bool
     default: false
+  prove:
+    description:
+      - Whether the new version of a workload that keeps data is proven before any of its pods is replaced.
+      - A StatefulSet, or a Deployment that mounts a claim, whose pod template changes runs first on a pod of its own,
+        next to the pods that serve, with empty volumes. If it does not start, nothing of the tier is written and the
+        run fails.
+      - The annotation C(multi-agent.platform/proof) of the workload says how far that pod comes alone. With V(ready)
+        its readiness probes have to pass. With V(start), the default, its containers have to start. With V(none)
+        nothing is proven.
+      - The variable C(platform_prove) if it is left out.
+    type: bool
+    default: true
   prune:
     description:
       - Whether objects of the tier that are no longer declared are deleted.

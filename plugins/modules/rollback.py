@@ -28,6 +28,12 @@ options:
     type: list
     elements: str
     default: []
+  prove:
+    description:
+      - Whether the version that is brought back of a workload that keeps data is proven before any of its pods is
+        replaced, as in M(multi_agent.platform.apply).
+    type: bool
+    default: true
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation

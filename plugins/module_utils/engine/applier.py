@@ -10,10 +10,10 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import conflicts, definitions, gates, immutable
+from . import conflicts, definitions, gates, immutable, proof_pod
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, input_hash, unchanged
@@ -78,6 +78,9 @@ class Applier:
     clear: Callable[[], None] = lambda: None
     # Called with the gates of the tier before anything behind them is written; raises where one does not open.
     pass_gates: Callable[[list[Object]], None] = lambda _gates: None
+    # Called before anything is written with the workloads that keep data and whose pods a write would replace, each as
+    # it is and as the server would have it, and with all that is to be written; raises where one must not be replaced.
+    prove: Callable[[list[tuple[Object, Object]], list[Object]], None] = lambda _changes, _todo: None
 
     def run(self, objects: list[Object]) -> list[Outcome]:
         """Apply ``objects`` (prepared by ``manifests``) in their waves.
@@ -96,6 +99,8 @@ class Applier:
                 snapshot = self._look(desired)
                 todo = self._todo(desired, snapshot)
                 self.review(snapshot)
+            if not self.check and (replaced := self._replaced(todo, kinds, snapshot)):
+                self.prove(replaced, todo)
             self.clear()
             self.planned(len(todo))
             written = self._waves(pool, todo, kinds, snapshot, desired)
@@ -169,6 +174,27 @@ class Applier:
             self.pass_gates(live)
 
     # --- before -------------------------------------------------------------------------------------------------------
+
+    def _replaced(
+        self, todo: list[Object], kinds: Mapping[tuple[str, str], Kind | None], snapshot: Snapshot
+    ) -> list[tuple[Object, Object]]:
+        """Workloads of ``todo`` that keep data and whose pods would be replaced: as each is, and as it would be."""
+        found = []
+        for obj in todo:
+            kind = kinds[obj["apiVersion"], obj["kind"]]
+            if not kind or not snapshot.namespace_exists or not proof_pod.keeps_data(obj):
+                continue
+            # One that another tool made is adopted.
+            live = snapshot.members.get(identity(obj)) or self._live(kind, obj)
+            if live is None or _leaving(live):
+                continue
+            try:
+                after = replace(self, check=True)._apply(kind, obj, self.force_conflicts)[1]
+            except EngineError:
+                after = obj  # the write itself says why it is refused
+            if proof_pod.replaces_pods(live, after):
+                found.append((live, after))
+        return found
 
     def _stamp(self, obj: Object) -> Object:
         stamped = copy.copy(obj)

@@ -77,8 +77,17 @@ def due(outcomes: Iterable[Outcome]) -> list[Due]:
     return found
 
 
-def take_up(cluster: Cluster, work: Due, execute: Execute, say: Callable[[str], None]) -> Object | None:
-    """Let the servers of a workload read their Secret; the workload where it has to be waited for, as it restarts."""
+def take_up(
+    cluster: Cluster,
+    work: Due,
+    execute: Execute,
+    say: Callable[[str], None],
+    prove: Callable[[Object], None] = lambda _workload: None,
+) -> Object | None:
+    """Let the servers of a workload read their Secret; the workload where it has to be waited for, as it restarts.
+
+    ``prove`` is called with the workload before its pods are replaced, and raises where they must not be.
+    """
     restarted = None
     if not work.new:
         try:
@@ -86,6 +95,7 @@ def take_up(cluster: Cluster, work: Due, execute: Execute, say: Callable[[str], 
             say(f"{describe(work.workload)} has taken up its Secret without a restart")
         except _NotPossible as reason:
             say(f"{describe(work.workload)} is restarted to take up its Secret, since {reason}")
+            prove(work.workload)
             template = {"metadata": {"annotations": {RELOADED: work.digest}}}
             restarted = _patch(cluster, work.workload, {"spec": {"template": template}})
     _patch(cluster, work.workload, {"metadata": {"annotations": {RELOADED: work.digest}}})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import diff, gates, manifests, reload
+from . import diff, gates, manifests, proof_pod, reload
 from . import prune as pruning
 from .applier import Applier, Outcome
 from .applyset import ApplySet
@@ -22,7 +22,8 @@ from .errors import EngineError, WaitFailed
 from .kinds import BUILT_IN
 from .lease import TierLease
 from .leaving import Leaving
-from .manifests import Identity, identity, secret_values
+from .manifests import Identity, describe, identity, secret_values
+from .proof import Change, Prover
 from .render import Renderer, Resolve
 from .snapshot import Snapshot
 from .waiter import Waiter
@@ -53,6 +54,8 @@ class Result:
     seconds: dict[str, float] = field(default_factory=dict)
     # Workloads whose servers took up a Secret that they had not taken up yet.
     reloaded: list[Object] = field(default_factory=list)
+    # Workloads that keep data and whose new version is proven before their pods are replaced.
+    proven: list[Object] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -143,6 +146,8 @@ class Options:
     wait_seconds: float = 0
     lock_seconds: float = 0
     prune: bool = True
+    # Whether new versions of pods that keep data are proven before the pods are replaced.
+    prove: bool = True
     policy: pruning.Policy = field(default_factory=pruning.Policy)
 
 
@@ -196,6 +201,12 @@ def apply_tier(
             remedy = "No workload of this tier was changed. Mend the cause and run again, which starts it anew."
             raise WaitFailed(error.message, error.report, remedy) from None
 
+    prover = Prover(cluster, applyset.tier, options.wait_seconds, listener.say, listener.on_wait)
+
+    def prove(changes: list[tuple[Object, Object]], todo: list[Object]) -> None:
+        if options.prove:
+            prover.prove([Change(*change) for change in changes], todo)
+
     applier = Applier(
         cluster,
         applyset,
@@ -211,12 +222,14 @@ def apply_tier(
         review=leaving.review,
         clear=leaving.clear,
         pass_gates=pass_gates,
+        prove=prove,
     )
     seconds: dict[str, float] = {}
     try:
         with _timed(seconds, "apply"):
             outcomes = applier.run(loaded.objects)
-        for note in leaving.notes():
+        proven = [o.desired for o in outcomes if options.prove and proof_pod.replaces_pods(o.before, o.after)]
+        for note in [*leaving.notes(), *(would_be_proven(obj) for obj in proven if options.check)]:
             listener.say(note)
         if options.wait_seconds and not options.check:
             waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait)
@@ -225,7 +238,11 @@ def apply_tier(
         due = [] if options.check else reload.due(outcomes)
         if due:
             lease.acquire_once()
-            taken = [reload.take_up(cluster, work, execute, listener.say) for work in due]
+            # What the Secret holds by now has to start before the pods that hold the former content go.
+            taken = [
+                reload.take_up(cluster, work, execute, listener.say, lambda live: prove([(live, live)], []))
+                for work in due
+            ]
             if options.wait_seconds:
                 Waiter(cluster, applyset, options.wait_seconds, listener.on_wait).wait(obj for obj in taken if obj)
         if leaving.plan.going:
@@ -235,7 +252,13 @@ def apply_tier(
                 leaving.finish()
     finally:
         lease.release()
-    return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, [work.workload for work in due if not work.new])
+    reloaded = [work.workload for work in due if not work.new]
+    return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, reloaded, proven)
+
+
+def would_be_proven(workload: Object) -> str:
+    """What a dry run says of a workload whose new version a run would prove."""
+    return f"{describe(workload)}: its new version would be proven on a pod of its own before a pod is replaced"
 
 
 @contextmanager

@@ -114,6 +114,8 @@ def items(result: Result) -> Iterator[Item]:
             details = list(_details(outcome))
             if outcome.action == "configured" and not details:
                 details = ["the record of what is declared, nothing else"]
+            if outcome.desired in result.proven:
+                details = [*details, "the new version is proven on a pod of its own before a pod is replaced"]
             yield Item(outcome.action, outcome.desired, details)
     for obj in result.pruned:
         yield Item("pruned", obj, [])

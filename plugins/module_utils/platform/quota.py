@@ -11,6 +11,7 @@ from .services import Entry
 
 SURGE = 1  # rollingUpdate.maxSurge of every Deployment
 MIGRATION = 1  # the Job of a part that has one
+PROOF = 1  # the pod that proves a store's new version next to those that serve
 
 
 def derive(
@@ -41,7 +42,7 @@ def derive(
     for entry in entries:
         count(entry.scaling["max_replicas"] + SURGE + (MIGRATION if entry.migration else 0), entry.resources)
     for store in stores:
-        count(store["replicas"], store["resources"])
+        count(store["replicas"] + PROOF, store["resources"])
         claims += store["replicas"]
         storage += quantity.parse(store["storage"]["size"]) * store["replicas"]
     for size in volumes:

@@ -30,6 +30,7 @@ TIERS: dict[str, dict[str, tuple[str, ...]]] = {
     "nats": {
         "": ("configmaps", "secrets", "services", "serviceaccounts"),
         "apps": ("statefulsets",),
+        "batch": ("jobs",),
         "policy": ("poddisruptionbudgets",),
     },
     "backup": {
