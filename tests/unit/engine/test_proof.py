@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -280,7 +281,7 @@ class Server(FakeCluster):
         return True
 
     @property
-    def jobs(self) -> list[Object]:
+    def jobs(self) -> Sequence[Object]:
         return [obj for obj in self.made if obj["kind"] == "Job"]
 
 
@@ -416,9 +417,9 @@ def test_container_without_a_probe_has_to_run_for_a_while() -> None:
     new = store(image="db:2")
     del new["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
     server = Server(pod_of(store()), fates=[UP])
-    began = proof.time.monotonic()
+    began = time.monotonic()
     prove(server, new)
-    assert proof.time.monotonic() - began >= proof.SETTLED_SECONDS
+    assert time.monotonic() - began >= proof.SETTLED_SECONDS
 
 
 def test_interrupted_proof_is_removed() -> None:
