@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.ansible.progress import Progress
 from ..module_utils.backup import jobs, quiet
+from ..module_utils.engine import proof_pod
 from ..module_utils.engine.cluster import Cluster
 from ..module_utils.engine.manifests import describe
+from ..module_utils.engine.proof import Change, Prover
 from ..module_utils.operations import workloads
 from ..module_utils.operations.cluster_view import named
 from ..module_utils.operations.screen import count
@@ -22,6 +24,7 @@ class ActionModule(Operation):
     ENDS_IN_ORDER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "part": {"type": "str"},
+        "prove": {"type": "bool", "default": True},
         "wait": {"type": "bool", "default": True},
         "wait_timeout": {"type": "int", "default": 600},
     }
@@ -41,6 +44,8 @@ class ActionModule(Operation):
         if stopped or suspended:
             self._say_what_starts(stopped, suspended)
             objects += [] if check else quiet.release(cluster, namespace, stopped)
+        if running and args["prove"] and not check:
+            self._prove(cluster, running, args["wait_timeout"])
         if running:
             objects += workloads.restart(cluster, namespace, running, check=check)
             self.say(f"{'Would restart' if check else 'Restarting'} {', '.join(describe(obj) for obj in running)}.")
@@ -50,6 +55,11 @@ class ActionModule(Operation):
             workloads.wait(cluster, namespace, objects, args["wait_timeout"], Progress("restart", check).waits)
             self.say("All pods are new and ready.")
         return {"changed": True, "objects": names}
+
+    def _prove(self, cluster: Cluster, objects: list[Object], seconds: float) -> None:
+        """What keeps data starts once more on a pod of its own, before a pod goes that may not come back."""
+        again = [Change(obj, obj) for obj in objects if proof_pod.is_proven(obj)]
+        Prover(cluster, "restart", seconds, self.say, Progress("restart", check=False).waits).prove(again)
 
     def _say_what_starts(self, stopped: list[Object], suspended: bool) -> None:
         would = "Would start" if self._task.check_mode else "Starting"

@@ -21,6 +21,12 @@ options:
     description:
       - Name of a part in the catalogue, or of a store. Has to be given.
     type: str
+  prove:
+    description:
+      - Whether a store starts once more on a pod of its own before its pods are replaced, as in
+        M(multi_agent.platform.apply). If it does not, nothing is restarted.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation

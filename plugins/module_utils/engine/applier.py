@@ -16,7 +16,7 @@ from typing import Any
 from . import conflicts, definitions, gates, immutable, proof_pod
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
-from .compare import INPUT_HASH, input_hash, unchanged
+from .compare import INPUT_HASH, holds, input_hash, unchanged
 from .diff import clean
 from .errors import ApiError, EngineError
 from .interruption import Interrupted
@@ -192,6 +192,8 @@ class Applier:
                 after = replace(self, check=True)._apply(kind, obj, self.force_conflicts)[1]
             except EngineError:
                 after = obj  # the write itself says why it is refused
+            if after is obj and holds(obj["spec"]["template"], live["spec"]["template"]):
+                continue  # it is recreated around pods that stay
             if proof_pod.replaces_pods(live, after):
                 found.append((live, after))
         return found

@@ -70,9 +70,14 @@ def mode(obj: Mapping[str, Any]) -> str:
     return str(value)
 
 
+def is_proven(obj: Mapping[str, Any]) -> bool:
+    """Whether a new version of ``obj`` is proven before a pod is replaced. Raises EngineError, as ``mode``."""
+    return keeps_data(obj) and mode(obj) != NONE
+
+
 def replaces_pods(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
     """Whether a write that makes ``after`` of ``before`` replaces pods that keep data, and asks for a proof."""
-    if not before or not after or not keeps_data(after) or mode(after) == NONE:
+    if not before or not after or not is_proven(after):
         return False
     return bool(before["spec"]["template"] != after["spec"]["template"])
 

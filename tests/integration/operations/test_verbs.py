@@ -227,6 +227,34 @@ def test_restart_replaces_pods_and_is_no_drift(platform: Platform) -> None:
     assert "none." in platform.run("drift", drift_fail=True)
 
 
+def test_store_restarts_after_its_proof(platform: Platform) -> None:
+    before = platform.get("pod", "nats-0")["metadata"]["uid"]
+    assert "proving" not in platform.run("restart", "--check", part="nats")
+    assert "proving StatefulSet nats: image nats:" in platform.run("restart", part="nats")
+    assert platform.get("pod", "nats-0")["metadata"]["uid"] != before
+    assert "proving" not in platform.run("restart", part="nats", platform_prove=False)
+
+
+def test_store_that_cannot_start_is_not_touched(platform: Platform) -> None:
+    def there() -> set[str]:
+        items = platform.get("statefulsets,pods", "--selector=app in (postgres, qdrant, nats)")["items"]
+        return {f"{item['metadata']['uid']} {item['metadata'].get('generation', '')}" for item in items}
+
+    before = there()
+    wrong: dict[str, Any] = {"platform_image_overrides": {"postgres": "postgres:broken-image"}}
+    said = "the new version is proven on a pod of its own before a pod is replaced"
+    assert said in platform.plan("--tags", "datastores", expect=2, **wrong)
+    assert said not in platform.plan("--tags", "datastores", expect=2, **wrong, platform_prove=False)
+    assert "StatefulSet postgres: its new version would be proven" in platform.run("site", "--check", **wrong)
+    output = platform.run("site", expect=2, **wrong)
+    assert "proving StatefulSet postgres: image postgres:broken-image on a pod of its own" in output
+    assert "StatefulSet postgres: the new version does not start on a pod of its own" in output
+    assert "ImagePullBackOff" in output
+    assert there() == before
+    assert platform.get("jobs", "--selector=multi-agent.platform/proof-of")["items"] == []
+    assert "nothing to change" in platform.plan(expect=0)
+
+
 def test_scale_where_no_autoscaler_owns_the_number(platform: Platform) -> None:
     platform.kubectl("delete", "hpa", "tool-service")
     assert "2 -> 3 pods (not done: check mode)" in platform.run("scale", "--check", part="tool", replicas=3)

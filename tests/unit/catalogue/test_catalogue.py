@@ -100,10 +100,10 @@ def test_internal_credentials_are_always_generated(defaults: dict[str, Any], gen
 
 def test_quota_fits_every_hpa_at_its_maximum(defaults: dict[str, Any]) -> None:
     quota = derive(defaults)["quota"]
-    # Eight parts with ten pods and one of a rollout, three stores, five pods of headroom.
-    assert quota["pods"] == str(8 * 11 + 3 + 5)
-    # Cores: 11 x 2.2 of the parts, 0.85 of the stores, 0.5 of the headroom.
-    assert quota["requests.cpu"] == "25550m"
+    # Eight parts with ten pods and one of a rollout, three stores and the proof of each, five pods of headroom.
+    assert quota["pods"] == str(8 * 11 + 3 * 2 + 5)
+    # Cores: 11 x 2.2 of the parts, 2 x 0.85 of the stores, 0.5 of the headroom.
+    assert quota["requests.cpu"] == "26400m"
     assert quota["requests.storage"] == "30Gi"
     assert quota["persistentvolumeclaims"] == "3"
 

@@ -12,7 +12,7 @@ from ansible_collections.multi_agent.platform.plugins.action import plan
 from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.variables import Variables
 
 ROLE = Path(__file__).parents[3] / "roles" / "platform"
-NAMES = ("platform_prune", "platform_prune_data", "platform_prune_most", "platform_force_conflicts")
+NAMES = ("platform_prove", "platform_prune", "platform_prune_data", "platform_prune_most", "platform_force_conflicts")
 
 
 def variables(**values: Any) -> Variables:
@@ -23,15 +23,17 @@ def variables(**values: Any) -> Variables:
 def test_what_is_left_empty_means_the_default(values: dict[str, Any]) -> None:
     options = plan.how(variables(**values), "ns")
     assert (options.check, options.prune, options.force_conflicts) == (True, True, False)
+    assert options.prove
     assert (options.policy.data, options.policy.most) == (frozenset(), False)
 
 
 def test_what_is_said_counts() -> None:
     values = {
+        "platform_prove": "false",
         "platform_prune": "false",
         "platform_prune_data": ["PersistentVolumeClaim/x"],
         "platform_prune_most": True,
     }
     options = plan.how(variables(**values, platform_force_conflicts="true"), "ns")
-    assert (options.prune, options.force_conflicts) == (False, True)
+    assert (options.prove, options.prune, options.force_conflicts) == (False, False, True)
     assert (options.policy.data, options.policy.most) == (frozenset(["PersistentVolumeClaim/x"]), True)
