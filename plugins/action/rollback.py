@@ -20,6 +20,7 @@ class ActionModule(Operation):
     """Brings an earlier release back, tier by tier, and records that."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "to": {"type": "int"},
         "data_tiers": {"type": "list", "elements": "str", "default": []},

@@ -23,6 +23,7 @@ class ActionModule(Operation):
     """One step of a rotation; playbooks/rotate.yml has them all in their order."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "what": {"type": "list", "elements": "str", "default": []},
         "step": {"type": "str", "required": True, "choices": ["prepare", "switch", "drain", "retire"]},
