@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ..module_utils.ansible import bytecode, garbage, roles, signals, tags  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC, say_where
 from ..module_utils.ansible.failure import Failure
+from ..module_utils.ansible.operation import here
 from ..module_utils.ansible.roles import Source
 from ..module_utils.ansible.run import Run, write
 from ..module_utils.ansible.variables import ROLES, SHARED_ROLE, Variables, preload
@@ -68,6 +70,8 @@ CREDENTIALS = "__platform_credentials"
 # What speaks of one tier only.
 _OF_ONE = ("templates", "definition")
 
+display = Display()
+
 preload()
 signals.await_workers()
 
@@ -102,6 +106,8 @@ class ActionModule(ActionBase):
                 return {"changed": bool(files), "files": [str(file) for file in files]}
             say_where(args, variables.get)
             cluster = connect(args)
+            if args["tiers"]:
+                display.display(here(str(variables.get("inventory_hostname", "")), cluster, args["namespace"]))
             check = Check(cluster, args, variables)
             run = Run(
                 sources,

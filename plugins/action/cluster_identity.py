@@ -15,6 +15,8 @@ from ..module_utils.operations import identity
 class ActionModule(Operation):
     """Asks the cluster who it is, and refuses another one than the inventory names."""
 
+    NAMES_CLUSTER = True
+
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
         """One request."""
         uid = identity.uid(cluster)

@@ -34,6 +34,11 @@ PATIENCE_SECONDS = 3.0
 display = Display()
 
 
+def here(host: str, cluster: Cluster, namespace: str) -> str:
+    """The cluster that a screen speaks of, in one line: by its own address, as names are easily mistaken."""
+    return f"Cluster {host} ({cluster.connection.address}), namespace {namespace}"
+
+
 class Operation(ActionBase):
     """An action on one cluster. Subclasses name their options in ``SPEC`` and do their work in ``operate``."""
 
@@ -42,6 +47,8 @@ class Operation(ActionBase):
     ENDS_IN_ORDER: ClassVar[bool] = False
     # Whether it writes what belongs to the platform: then the cluster has to be the one that the inventory means.
     WRITES: ClassVar[bool] = False
+    # Whether its own output begins with ``here``, the cluster that it speaks of; else a line beside the output does.
+    NAMES_CLUSTER: ClassVar[bool] = False
     _requires_connection = False
     _supports_check_mode = True
 
@@ -60,6 +67,9 @@ class Operation(ActionBase):
         try:
             args = self._arguments()
             cluster = connect(args, retry.PATIENCE_SECONDS if self.ENDS_IN_ORDER else PATIENCE_SECONDS)
+            self.here = here(self.host, cluster, args["namespace"])
+            if not self.NAMES_CLUSTER:
+                display.display(self.here, stderr=True)
             with signals.heeded(cluster.interruption) if self.ENDS_IN_ORDER else nullcontext():
                 if self.WRITES:
                     Check(cluster, args, self.variables).approve()
@@ -82,10 +92,6 @@ class Operation(ActionBase):
         arguments: dict[str, Any] = plain(checked)
         say_where(arguments, self.variables.get)
         return arguments
-
-    def where(self, cluster: Cluster, args: dict[str, Any]) -> str:
-        """The cluster that a screen speaks of, for its first line."""
-        return f"Cluster {self.host} ({cluster.connection.address}), namespace {args['namespace']}"
 
     def secret(self) -> str:
         """Name of the Secret that credentials are read from."""
