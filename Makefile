@@ -1,21 +1,26 @@
 # The ways to work with this project; `make help` shows them. Each target is a line over a playbook or a tool.
 
 ENV ?= local
-CLUSTER_NAME ?= local
-export CLUSTER_NAME CLUSTER_PROVIDER
+export CLUSTER_PROVIDER
 # Through the environment, so that a command needs no quoting on its way into the pod.
 export PLATFORM_COMMAND = $(CMD)
 
 bin := .venv/bin
 cluster := $(bin)/python -m tools.cluster
 
-# Inventory local deploys to the cluster that `make cluster` made, and so does any other when CLUSTER_NAME is given on the command
-# line. Otherwise an inventory says itself where its clusters are.
-to_cluster := $(if $(filter local,$(ENV))$(filter command line,$(origin CLUSTER_NAME)),K8S_AUTH_KUBECONFIG="$(CURDIR)/.cluster/$(CLUSTER_NAME)/kubeconfig")
+# Which cluster, for every ENV (docs/guide/inventories.md): CLUSTER_NAME, on the command line or exported, is the cluster of that name
+# that `make cluster` made. Without it ENV=local is the one that K8S_AUTH_KUBECONFIG or K8S_AUTH_HOST names, else "local", which its
+# inventory says itself; any other ENV is where inventory and environment say. If the environment names a cluster too, CLUSTER_NAME
+# becomes the inventory's own word, and a run that finds them to be two clusters is refused.
+name := $(or $(CLUSTER_NAME),local)
+made := $(CURDIR)/.cluster/$(name)/kubeconfig
+elsewhere := $(K8S_AUTH_KUBECONFIG)$(K8S_AUTH_HOST)
+given := $(if $(CLUSTER_NAME),$(filter-out local,$(ENV)))
+to_cluster := $(if $(given),$(if $(elsewhere),,K8S_AUTH_KUBECONFIG="$(made)"))
 # On kind, real images have to run: inventories/kind says which, on top of inventories/local.
-made_by_kind = $(shell grep -qs '"provider": "kind"' .cluster/$(CLUSTER_NAME)/cluster.json && echo kind)
+made_by_kind = $(shell grep -qs '"provider": "kind"' .cluster/$(name)/cluster.json && echo kind)
 kind = $(if $(filter local,$(ENV)),$(or $(filter kind,$(CLUSTER_PROVIDER)),$(made_by_kind)))
-inventories = -i inventories/$(ENV) $(if $(kind),-i inventories/kind)
+inventories = -i inventories/$(ENV) $(if $(kind),-i inventories/kind) $(if $(given),$(if $(elsewhere),-e platform_kubeconfig="$(made)"))
 playbook = $(to_cluster) $(bin)/ansible-playbook $(inventories)
 # For the verbs that print a screen of their own: nothing of the play around it.
 screen = ANSIBLE_STDOUT_CALLBACK=multi_agent.platform.screen $(playbook)
@@ -34,7 +39,7 @@ export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo 'Variables: ENV=local|dev|staging|prod (the inventory), CLUSTER_NAME=local, CLUSTER_PROVIDER=embedded|kind|existing,'
+	@echo 'Variables: ENV=local|dev|staging|prod (the inventory), CLUSTER_NAME=local (a cluster of make cluster), CLUSTER_PROVIDER=embedded|kind|existing,'
 	@echo '           ARGS="--tags services ..." (more arguments for ansible-playbook)'
 
 setup: .venv/.complete ## Make .venv with the pinned packages
@@ -47,7 +52,7 @@ cluster: setup ## Make or start the cluster CLUSTER_NAME
 
 up: cluster ## From nothing to a running platform on the local cluster
 	@$(if $(kind),$(playbook) molecule/kind/prepare.yml)
-	@$(MAKE) --no-print-directory deploy status
+	@$(MAKE) --no-print-directory deploy status CLUSTER_NAME=$(name)
 	@echo 'Next: make plan (what would change), make help (everything else), make down (remove it all)'
 
 images: setup ## Build what has changed and push it (kind: load it); SOURCE=../services S=agent,tool TAG=1.4.0 REGISTRY=..
@@ -59,7 +64,7 @@ run: setup ## Build and deploy: profile prod with ENV=prod, local without
 debug: setup ## Show what run would build and change, and do neither
 	@$(screen) playbooks/debug.yml $(build) $(ARGS)
 
-dev: setup $(if $(filter local,$(ENV)),$(if $(wildcard .cluster/$(CLUSTER_NAME)/cluster.json),,kind)) ## Build, deploy, forward ports, show logs, take up changes; SOURCE=../services
+dev: setup $(if $(filter local,$(ENV)),$(if $(wildcard .cluster/$(name)/cluster.json),,kind)) ## Build, deploy, forward ports, show logs, take up changes; SOURCE=../services
 	@$(to_cluster) PYTHONPATH=collections $(bin)/python -m tools.dev $(inventories) $(build) $(if $(PORTS),-e '{"dev_ports": $(PORTS)}') $(ARGS)
 
 kind: CLUSTER_PROVIDER := kind

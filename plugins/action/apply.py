@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ..module_utils.ansible import bytecode, garbage, roles, signals, tags  # noqa: F401 - bytecode is imported first
-from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.ansible.connection import CONNECTION_SPEC, say_where
 from ..module_utils.ansible.failure import Failure
+from ..module_utils.ansible.operation import here
 from ..module_utils.ansible.roles import Source
 from ..module_utils.ansible.run import Run, write
 from ..module_utils.ansible.variables import ROLES, SHARED_ROLE, Variables, preload
+from ..module_utils.ansible.wiring import Check
 from ..module_utils.engine import credentials as platform
 from ..module_utils.engine import tier as tiers
 from ..module_utils.engine.cluster import Cluster, connect
@@ -63,13 +66,13 @@ FALLBACK = {
     "prune_most": "platform_prune_most",
     "render_to": "platform_render_to",
     "result_file": "platform_result_file",
-    "kubeconfig": "platform_kubeconfig",
-    "context": "platform_context",
 }
 CREDENTIALS = "__platform_credentials"
 
 # What speaks of one tier only.
 _OF_ONE = ("templates", "definition")
+
+display = Display()
 
 preload()
 signals.await_workers()
@@ -103,7 +106,11 @@ class ActionModule(ActionBase):
             if args["render_to"]:
                 files = write(sources, make(None, None), args["namespace"], Path(args["render_to"]))
                 return {"changed": bool(files), "files": [str(file) for file in files]}
+            say_where(args, variables.get)
             cluster = connect(args)
+            if args["tiers"]:
+                display.display(here(str(variables.get("inventory_hostname", "")), cluster, args["namespace"]))
+            check = Check(cluster, args, variables)
             run = Run(
                 sources,
                 args["namespace"],
@@ -114,6 +121,7 @@ class ActionModule(ActionBase):
                 lambda names: self._elsewhere(args["namespace"], cluster, names),
                 absent=args["state"] == "absent",
                 note=functools.partial(self._note, args, variables),
+                approve=check.approve,
             )
             with signals.heeded(cluster.interruption):
                 return self._report(run.apply())

@@ -13,6 +13,7 @@ class ActionModule(Operation):
     """Makes a backup now, as the schedule would."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "reason": {"type": "str", "default": "asked for"},
         "wait_timeout": {"type": "int", "default": 14400},

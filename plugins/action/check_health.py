@@ -14,6 +14,8 @@ from ..module_utils.operations.screen import count
 class ActionModule(Operation):
     """Says whether the platform is well, and if not, what is wrong and what to do."""
 
+    NAMES_CLUSTER = True
+
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
         """Fails where anything is wrong."""
         now = datetime.now(UTC)
@@ -22,9 +24,9 @@ class ActionModule(Operation):
             raise cluster_view.nothing_there(args["namespace"])
         found = list(health.problems(state, now))
         if not found:
-            self.say(f"Cluster {self.host}: healthy, all {len(state.workloads)} workloads are ready.")
+            self.say(f"{self.here}: healthy, all {len(state.workloads)} workloads are ready.")
             return {"changed": False, "problems": []}
-        self.say([f"Cluster {self.host}: {count(len(found), 'problem')}", *health.screen(found)])
+        self.say([f"{self.here}: {count(len(found), 'problem')}", *health.screen(found)])
         return {
             "changed": False,
             "failed": True,

@@ -15,6 +15,7 @@ from ..module_utils.operations.screen import count
 class ActionModule(Operation):
     """Finds what will hurt before it does."""
 
+    NAMES_CLUSTER = True
     SPEC: ClassVar[dict[str, Any]] = {"fail_on_problems": {"type": "bool", "default": False}}
 
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
@@ -27,6 +28,6 @@ class ActionModule(Operation):
         found = doctor.examine(doctor.read(cluster, args["namespace"], facts), datetime.now(UTC))
         problems = sum(finding.level == doctor.PROBLEM for finding in found)
         summary = f"{count(problems, 'problem')}, {count(len(found) - problems, 'piece', 'pieces')} of advice"
-        self.say([f"Cluster {self.host} ({facts.version}): {summary}", *doctor.screen(found)])
+        self.say([f"{self.here}, {facts.version}: {summary}", *doctor.screen(found)])
         failed = bool(problems) and args["fail_on_problems"]
         return {"changed": False, "failed": failed, "msg": summary, "findings": [asdict(finding) for finding in found]}

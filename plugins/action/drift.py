@@ -14,6 +14,7 @@ from ..module_utils.operations.screen import count
 class ActionModule(Operation):
     """Shows what somebody changed since the last release, who and when."""
 
+    NAMES_CLUSTER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "json_file": {"type": "path"},
         "fail_on_drift": {"type": "bool", "default": False},
@@ -29,7 +30,7 @@ class ActionModule(Operation):
                 "Run site.yml; `make plan` compares with the inventory instead.",
             )
         found = drift.find(cluster, namespace, every[-1], drift.credentials(cluster, namespace, self.secret()))
-        head = f"Drift of cluster {self.host}, namespace {namespace}, since release {every[-1].number}: "
+        head = f"{self.here}: drift since release {every[-1].number}: "
         lines = [line for drifted in found for line in drifted.lines()]
         verdict = f"{count(len(found), 'object')} changed. `make deploy` puts them back." if found else "none."
         self.say([head + verdict, *(f"  {line}" for line in lines)])

@@ -13,6 +13,7 @@ class ActionModule(Operation):
     """Grows the volumes of the stores, as far as can be done before their StatefulSets are made anew."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "sizes": {"type": "dict", "required": True},
         "wait": {"type": "bool", "default": True},

@@ -49,6 +49,7 @@ def how(variables: Variables, namespace: str) -> tiers.Options:
 class ActionModule(Operation):
     """Says what a run would change, tier by tier, all tiers at once."""
 
+    NAMES_CLUSTER = True
     SPEC: ClassVar[dict[str, Any]] = {
         "tiers": {"type": "list", "elements": "str", "required": True},
         "json_file": {"type": "list", "elements": "path", "default": []},
@@ -93,7 +94,7 @@ class ActionModule(Operation):
             results = cluster_view.at_once({name: job(name) for name in chosen})
         except EngineError as error:
             raise Failure(credentials.redact(str(error))) from None
-        plan = Plan(self.host, cluster.connection.server, namespace, results)
+        plan = Plan(self.host, cluster.connection.address, namespace, results)
         self.say(plan.text())
         for file in args["json_file"]:
             report.write(file, plan.data())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.ansible import bytecode, garbage, signals, tags  # noqa: F401 - bytecode is imported first
-from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.ansible.connection import CONNECTION_SPEC, say_where
 from ..module_utils.ansible.expressions import NotSimple, evaluate
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.variables import ROLES, argument_spec, preload
+from ..module_utils.ansible.wiring import SEAT
 from ..module_utils.engine.cluster import connect
+from ..module_utils.engine.connection import canonical
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
+from ..module_utils.operations import identity
 from ..module_utils.platform import target
 from ..module_utils.platform.catalogue import Model
 from ..module_utils.platform.problems import Problems
@@ -59,9 +64,9 @@ class ActionModule(ActionBase):
         problems = Problems()
         specs = self._specs()
         values, model = check_inputs(specs, variables, self._resolve(specs, variables, problems), problems)
-        version = ""
+        found: dict[str, Any] = {"server_version": ""}
         if args["cluster"] and not values.get("platform_render_to"):
-            version = self._check_cluster(args, values, model, variables, problems)
+            found |= self._check_cluster(args, values, model, variables, problems)
         if problems:
             count = len(problems.found)
             text = f"{count} {'thing' if count == 1 else 'things'} to correct; nothing was written.\n{problems}"
@@ -71,7 +76,7 @@ class ActionModule(ActionBase):
                 with suppress(EngineError):  # where the file is what is wrong, the first tier would say so
                     result_file.fail(Path(str(file)), str(variables.get("inventory_hostname")), text)
             raise Failure(text)
-        return {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
+        return {"changed": False, "msg": "Everything that was asked for can be done.", **found}
 
     def _specs(self) -> Specs:
         """The argument specs of all roles."""
@@ -110,7 +115,7 @@ class ActionModule(ActionBase):
         model: Model,
         variables: Mapping[str, Any],
         problems: Problems,
-    ) -> str:
+    ) -> dict[str, Any]:
         tiers = args["tiers"] or self._roles(variables)
         wanted = target.Wanted(
             namespace=str(values.get("platform_namespace")),
@@ -123,17 +128,26 @@ class ActionModule(ActionBase):
             ),
             routes=target.routes(values.get("ingress_kind")),
         )
+        where = dict(args)
         try:
-            cluster = connect(args, patience=PATIENCE_SECONDS)
+            say_where(where, values.get)
+            cluster = connect(where, patience=PATIENCE_SECONDS)
             try:
-                return target.check(cluster, wanted, problems)
+                with ThreadPoolExecutor(1) as pool:
+                    asked = pool.submit(identity.uid, cluster)
+                    version = target.check(cluster, wanted, problems)
+                uid = asked.result()
+                identity.refuse_other_cluster(cluster.connection.address, uid, str(values["platform_cluster_uid"]))
             finally:
                 cluster.close()
         except EngineError as error:
             problems.add_secret(
                 "cluster", error.message.rstrip("."), (error.remedy or "See the server's log").rstrip(".")
             )
-            return ""
+            return {}
+        host = str(variables.get("inventory_hostname"))
+        seat = identity.Seat(host, canonical(cluster.connection.server), wanted.namespace, uid)
+        return {"server_version": version, SEAT: asdict(seat)}
 
     def _roles(self, variables: Mapping[str, Any]) -> list[str]:
         """The tiers of the play's roles."""

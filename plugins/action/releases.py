@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine.cluster import Cluster
 from ..module_utils.operations import history, releases
+from ..module_utils.operations.screen import count
 
 
 class ActionModule(Operation):
     """Lists releases, shows one, or compares two."""
 
+    NAMES_CLUSTER = True
     SPEC: ClassVar[dict[str, Any]] = {"show": {"type": "int"}, "diff": {"type": "list", "elements": "int"}}
 
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +30,7 @@ class ActionModule(Operation):
         elif args["show"] is not None:
             self.say(history.details(releases.one(every, args["show"]), now))
         elif every:
-            self.say([f"Releases of cluster {self.host}, namespace {namespace}", *history.listing(every, now)])
+            self.say([f"{self.here}: {count(len(every), 'release')}", *history.listing(every, now)])
         else:
-            self.say(f"No release is recorded in namespace {namespace} of cluster {self.host}: run site.yml.")
+            self.say(f"{self.here}: no release is recorded yet; run site.yml.")
         return {"changed": False, "releases": [release.body for release in every]}

@@ -22,6 +22,7 @@ class ActionModule(Operation):
     """Replaces the pods of a part one by one, and starts what a restore has stopped."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "part": {"type": "str"},
         "prove": {"type": "bool", "default": True},

@@ -15,6 +15,7 @@ class ActionModule(Operation):
     """Brings the data of a backup back, whole or a part."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "backup": {"type": "str"},
         "parts": {"type": "list", "elements": "str", "default": []},

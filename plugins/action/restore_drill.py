@@ -16,6 +16,7 @@ class ActionModule(Operation):
     """Restores a backup into stores of its own, compares it, and reports RPO and RTO."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "backup": {"type": "str", "default": "latest"},
         "wait_timeout": {"type": "int", "default": 14400},

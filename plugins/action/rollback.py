@@ -19,7 +19,9 @@ from ..module_utils.operations.screen import age
 class ActionModule(Operation):
     """Brings an earlier release back, tier by tier, and records that."""
 
+    NAMES_CLUSTER = True
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "to": {"type": "int"},
         "data_tiers": {"type": "list", "elements": "str", "default": []},
@@ -73,7 +75,7 @@ class ActionModule(Operation):
     def _announce(self, every: list[releases.Release], prepared: rollback.Rollback) -> None:
         last, body = every[-1], prepared.release.body
         self.say(
-            f"Cluster {self.host}: from release {last.number} to {prepared.release.number}, "
+            f"{self.here}: from release {last.number} to {prepared.release.number}, "
             f"made {age(body['time'])} ago by {body['by']}"
         )
         migrated = rollback.migrated(every, prepared.release.number)

@@ -22,7 +22,9 @@ CHECKSUM = "multi-agent.platform/credentials-checksum"
 class ActionModule(Operation):
     """One step of a rotation; playbooks/rotate.yml has them all in their order."""
 
+    NAMES_CLUSTER = True
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "what": {"type": "list", "elements": "str", "default": []},
         "step": {"type": "str", "required": True, "choices": ["prepare", "switch", "drain", "retire"]},
@@ -34,6 +36,8 @@ class ActionModule(Operation):
         namespace = args["namespace"]
         chosen = rotation.choose(args["what"], self._catalogue())
         self._refuse_foreign()
+        if args["step"] == "prepare":
+            self.say(self.here)
         live, version = rotation.read(cluster, namespace, self.secret())
         if args["step"] == "drain":
             return self._drain(cluster, namespace, chosen, live, args["overlap"])

@@ -17,6 +17,7 @@ class ActionModule(Operation):
     """Sets the number of pods of a part that no autoscaler owns."""
 
     ENDS_IN_ORDER = True
+    WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "part": {"type": "str"},
         "replicas": {"type": "int"},

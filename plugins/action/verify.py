@@ -9,8 +9,9 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.ansible import signals
-from ..module_utils.ansible.connection import CONNECTION_SPEC
+from ..module_utils.ansible.connection import CONNECTION_SPEC, say_where
 from ..module_utils.ansible.failure import Failure
+from ..module_utils.ansible.variables import SHARED_ROLE, Variables
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
@@ -60,6 +61,7 @@ class ActionModule(ActionBase):
         try:
             if junit:
                 refuse_unwritable(junit)
+            say_where(args, Variables(self._templar, task_vars or {}, [SHARED_ROLE]).get)
             with signals.terminable():
                 cluster = connect(args)
                 try:

@@ -17,9 +17,9 @@ description:
 notes:
   - "Inputs: argument specs of all roles (types, choices, nested keys), variables that begin with a role's name and are
     none of its options, the catalogue (names, ports, edges, resources, scaling), images, stores, credentials."
-  - "Cluster: kubeconfig and context, reachability, credentials, server version, StorageClasses, the kind that
-    carries the hosts, and the user's permissions. It is not asked where O(cluster=false) or C(platform_render_to) is
-    set."
+  - "Cluster: kubeconfig and context, reachability, credentials, C(platform_cluster_uid), server version,
+    StorageClasses, the kind that carries the hosts, and the user's permissions. It is not asked where O(cluster=false)
+    or C(platform_render_to) is set."
 options:
   cluster:
     description: Whether the cluster is checked too.
@@ -61,6 +61,12 @@ msg:
   description: The outcome; on failure every problem, a line each.
   type: str
   returned: always
+cluster:
+  description:
+    - Where the host leads, as P(multi_agent.platform.cluster_identity#module) returns it. Left out if the cluster was
+      not asked.
+  type: dict
+  returned: success
 server_version:
   description: Version of the API server; empty where it was not asked.
   type: str

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = verbs.add_parser(verb, help=text, description=text)
         command.add_argument(
-            "--name", default=os.environ.get("CLUSTER_NAME", "local"), help="default: $CLUSTER_NAME or local"
+            "--name", default=os.environ.get("CLUSTER_NAME") or "local", help="default: $CLUSTER_NAME or local"
         )
         command.add_argument(
             "--provider",

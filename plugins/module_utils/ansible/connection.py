@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from ..engine.config import refuse_contradiction
+
+# Where a task leaves an option out, the shared role's variable says it.
+VARIABLES = {
+    "kubeconfig": "platform_kubeconfig",
+    "context": "platform_context",
+    "host": "platform_host",
+    "api_key": "platform_api_key",
+    "ca_cert": "platform_ca_cert",
+}
+_KUBECONFIG = {"kubeconfig", "context"}
 
 CONNECTION_SPEC: dict[str, Any] = {
     "kubeconfig": {"type": "raw", "no_log": True},
@@ -28,3 +41,20 @@ CONNECTION_SPEC: dict[str, Any] = {
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
 }
+
+
+def say_where(arguments: dict[str, Any], variable: Callable[[str], Any]) -> None:
+    """Complete the validated options of a task by what the inventory says of the cluster; ``variable`` gives it.
+
+    They do not become arguments of the task itself, which callbacks may show. The inventory's kubeconfig is not mixed
+    with a host that the task names, nor the other way round. Raises EngineError: a variable that cannot be read, or an
+    environment that names another cluster.
+    """
+    by_kubeconfig = any(arguments.get(option) for option in _KUBECONFIG)
+    foreign = _KUBECONFIG if arguments.get("host") else VARIABLES.keys() - _KUBECONFIG if by_kubeconfig else set()
+    for option, name in VARIABLES.items():
+        if option not in foreign and arguments.get(option) is None:
+            value = variable(name)
+            if value not in (None, "", {}):
+                arguments[option] = value
+    refuse_contradiction(arguments)

@@ -18,19 +18,25 @@ from ..engine.manifests import secret_values
 from ..engine.render import plain
 from ..operations.cluster_view import SECRET
 from . import garbage, signals
-from .connection import CONNECTION_SPEC
+from .connection import CONNECTION_SPEC, say_where
 from .failure import Failure
 from .variables import SHARED_ROLE, Variables, preload
+from .wiring import Check
 
 preload()
 signals.await_workers()
 
-# Where a task leaves an option out, the shared role's variable says it.
-FALLBACK = {"namespace": "platform_namespace", "kubeconfig": "platform_kubeconfig", "context": "platform_context"}
+# Where a task leaves an option out, the shared role's variable says it; of the cluster see ``say_where``.
+FALLBACK = {"namespace": "platform_namespace"}
 # A person waits for the answer: a server that is away is said so soon. What writes or waits bears as much as a run.
 PATIENCE_SECONDS = 3.0
 
 display = Display()
+
+
+def here(host: str, cluster: Cluster, namespace: str) -> str:
+    """The cluster that a screen speaks of, in one line: by its own address, as names are easily mistaken."""
+    return f"Cluster {host} ({cluster.connection.address}), namespace {namespace}"
 
 
 class Operation(ActionBase):
@@ -39,6 +45,10 @@ class Operation(ActionBase):
     SPEC: ClassVar[dict[str, Any]] = {}
     # Whether it writes or waits: Ctrl-C ends it in order, with a report, and a server may be away for a while.
     ENDS_IN_ORDER: ClassVar[bool] = False
+    # Whether it writes what belongs to the platform: then the cluster has to be the one that the inventory means.
+    WRITES: ClassVar[bool] = False
+    # Whether its own output begins with ``here``, the cluster that it speaks of; else a line beside the output does.
+    NAMES_CLUSTER: ClassVar[bool] = False
     _requires_connection = False
     _supports_check_mode = True
 
@@ -57,7 +67,12 @@ class Operation(ActionBase):
         try:
             args = self._arguments()
             cluster = connect(args, retry.PATIENCE_SECONDS if self.ENDS_IN_ORDER else PATIENCE_SECONDS)
+            self.here = here(self.host, cluster, args["namespace"])
+            if not self.NAMES_CLUSTER:
+                display.display(self.here, stderr=True)
             with signals.heeded(cluster.interruption) if self.ENDS_IN_ORDER else nullcontext():
+                if self.WRITES:
+                    Check(cluster, args, self.variables).approve()
                 return self.operate(cluster, args)
         except EngineError as error:
             text = str(error)
@@ -75,6 +90,7 @@ class Operation(ActionBase):
         spec = {"namespace": {"type": "str", "required": True}, **self.SPEC, **CONNECTION_SPEC}
         _, checked = self.validate_argument_spec(argument_spec=spec)  # type: ignore[no-untyped-call]
         arguments: dict[str, Any] = plain(checked)
+        say_where(arguments, self.variables.get)
         return arguments
 
     def secret(self) -> str:

@@ -35,6 +35,7 @@ def context(variables: Variables, cluster: Cluster, host: str, note: str = "") -
         revision=_revision(folder),
         versions={"collection": _version(), "ansible": str(ansible_version), "server": server},
         note=note,
+        origin=variables.origin,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -49,7 +48,10 @@ class Run:
     absent: bool = False
     # Called with what was done to a tier, also where it failed: {tier, outcome, changed, seconds, ...}.
     note: Callable[[dict[str, Any]], None] = lambda _entry: None
+    # Called before the first write; raises where this is not the cluster that is meant. Whom it is taken over from.
+    approve: Callable[[], str] = lambda: ""
     credentials: Credentials = field(init=False)
+    _taken_from: str = ""
     _loaded: dict[str, tiers.Manifests] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,6 +65,7 @@ class Run:
         with snapshot.Look(self.cluster, self.namespace, map(self._set, self.sources)) as look:
             self._load(self.sources)
             seen, since = look.end(self._desired(self.sources)), time.monotonic()
+            self._taken_from = self.approve()
         results = {}
         for number, source in enumerate(self.sources, start=1):
             before = seen[self._set(source)]
@@ -76,6 +79,8 @@ class Run:
             old = time.monotonic() - since > _SEEN_SECONDS or not before.namespace_exists
             if left and old and not self.options.check:
                 seen, since = snapshot.take(self.cluster, self.namespace, self._desired(left)), time.monotonic()
+        if self._taken_from and not self.options.check and not self.absent:
+            releases.record_take_over(self.cluster, self.namespace, self._context())
         return results
 
     def _load(self, sources: list[Source]) -> None:
@@ -151,11 +156,7 @@ class Run:
 
     def _record(self, source: Source, change: releases.Change) -> None:
         """Record what this run changed as a part of its release, failed or not. No failure of its own."""
-        from .release import context  # noqa: PLC0415 - a run without a change pays nothing
-
         loaded = self._loaded[source.tier]
-        variables = self.variables
-        host = str(variables.get("inventory_hostname", ""))
         try:
             # Only what makes Secrets is rendered once more, with names for values.
             secret = {loaded.sources[identity(obj)] for obj in loaded.objects if obj["kind"] == "Secret"}
@@ -165,12 +166,18 @@ class Run:
             references = again.load(by_name.functions, self.namespace, self.cluster).objects
             ours = {key for key, origin in loaded.sources.items() if origin != "definition"} if source.ours else set()
             objects = releases.by_reference(loaded.objects, references, lambda obj: identity(obj) in ours)
-            note = "teardown" if self.absent else ""
-            about = functools.partial(context, variables, self.cluster, host, note)
-            releases.record(self.cluster, self.namespace, source.tier, objects, change, about)
+            releases.record(self.cluster, self.namespace, source.tier, objects, change, self._context)
         except EngineError as error:
             if not self._gone():
                 display.warning(f"The release could not be recorded: {error.message}")
+
+    def _context(self) -> releases.Context:
+        from .release import context  # noqa: PLC0415 - a run without a change pays nothing
+
+        notes = ["teardown"] if self.absent else []
+        notes += [f"taken over from {self._taken_from}"] if self._taken_from else []
+        host = str(self.variables.get("inventory_hostname", ""))
+        return context(self.variables, self.cluster, host, "; ".join(notes))
 
     def _gone(self) -> bool:
         """Whether the namespace went with this run: then there is nowhere to record anything."""

@@ -17,6 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..engine.errors import EngineError
 from ..engine.render import plain
+from ..operations.origin import Origin
 from .expressions import NotSimple, evaluate
 
 ROLES = Path(__file__).parents[3] / "roles"
@@ -50,11 +51,17 @@ class Variables:
         self._spec: dict[str, Any] = {}
         self._known: dict[str, Any] = {}
         self._under_way: set[str] = set()
+        # Whose run this is, for the record of its release; known when the cluster was looked at (see ``wiring``).
+        self.origin = Origin()
         for role in roles:
             self._spec.update(argument_spec(role))
 
     def defined(self, name: str) -> bool:
         return name in self._names
+
+    def raw(self, name: str) -> Any:
+        """The value of one variable as Ansible holds it, None where there is none of that name."""
+        return self._names.get(name)
 
     def resolve(self, name: str) -> Any:
         """The value of one variable: templated, plain, cast. Raises EngineError naming the variable."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from .config import Connection, resolve
+from .config import resolve
+from .connection import Connection
 from .errors import ApiError, ConnectionFailed
 from .interruption import Interruption
 from .kinds import Kind, Registry

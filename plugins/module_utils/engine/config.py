@@ -1,24 +1,21 @@
 """Where the API server is and how to prove who we are: from options, environment, kubeconfig or the pod we run in.
 
-Options and ``K8S_AUTH_*`` variables are those of kubernetes.core. A kubeconfig with fixed credentials (certificate,
-token, password) is read here; one that runs a program or an auth provider goes through the official client's
-configuration code, whose import alone costs more than a whole run without changes.
+Options and ``K8S_AUTH_*`` variables are those of kubernetes.core. Options are stronger than the environment; a run of a
+playbook also refuses an environment that names another cluster (``refuse_contradiction``).
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from . import kubeconfig as kubeconfigs
+from .connection import Connection, b64, basic, bearer, canonical, file_content
 from .errors import ConfigurationError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -40,71 +37,170 @@ ENVIRONMENT = {
     "impersonate_user": "K8S_AUTH_IMPERSONATE_USER",
     "impersonate_groups": "K8S_AUTH_IMPERSONATE_GROUPS",
 }
-_CHECK_WITH_KUBECTL = "Check that `kubectl get ns` works with the same kubeconfig and context."
 PROXY_HEADERS = ("proxy_basic_auth", "basic_auth", "user_agent")
 
+# Which cluster, and the logins to it.
+PLACE = ("kubeconfig", "context", "host")
+_LOGIN = ("api_key", "username", "password", "client_cert", "client_key")
+_NOWHERE = "nowhere"
 
-@dataclass
-class Connection:
-    """Everything a transport needs. Certificates are bytes (PEM), so that none has to be written to a file."""
+Options = dict[str, Any]
 
-    server: str
-    ca: bytes | None = None
-    client_cert: bytes | None = None
-    client_key: bytes | None = None
-    verify: bool = True
-    tls_server_name: str | None = None
-    proxy: str | None = None
-    proxy_headers: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    # Called for the Authorization header where it changes with time (exec plugins, rotated token files).
-    authorization: Callable[[], str | None] = lambda: None
-    source: str = ""
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of a connection: by the cluster's own options, and by the environment."""
+
+    own: Options
+    around: Options
+
+    @staticmethod
+    def of(params: Mapping[str, Any], env: Mapping[str, str]) -> Words:
+        """``params``: the options of kubernetes.core. Raises ConfigurationError for a value of the wrong type."""
+        own = {name: params.get(name) for name in ENVIRONMENT}
+        around = {name: env.get(variable) for name, variable in ENVIRONMENT.items()}
+        return Words(_typed(own), _typed(around))
+
+    @property
+    def name_a_place(self) -> bool:
+        """Whether the cluster's own options say which it is."""
+        return any(name in self.own for name in PLACE)
 
 
 def resolve(params: Mapping[str, Any], env: Mapping[str, str] = os.environ) -> Connection:
     """The connection that ``params`` and ``env`` describe.
 
-    Precedence as in kubernetes.core: a host with credentials of its own needs no kubeconfig; else the named
-    kubeconfig or context; else the pod's service account; else KUBECONFIG or ~/.kube/config. Options given beside a
-    kubeconfig override what it says.
+    Precedence: what ``params`` say; else, as in kubernetes.core, a host with credentials of the environment needs no
+    kubeconfig; else the named kubeconfig or context; else the pod's service account; else KUBECONFIG or ~/.kube/config.
+    Options given next to a kubeconfig override what it says.
 
     Raises ConfigurationError naming the option or file and the remedy.
     """
-    options = _options(params, env)
-    own_credentials = options.get("api_key") or options.get("client_cert") or options.get("username")
-    if options.get("host") and own_credentials:
-        connection = Connection(server="", source="host")
-    elif options.get("kubeconfig") or options.get("context"):
-        connection = _from_kubeconfig(options.get("kubeconfig"), options.get("context"), env)
-    elif "KUBERNETES_SERVICE_HOST" in env and (SERVICE_ACCOUNT / "token").is_file():
-        connection = _in_cluster(env)
-    else:
-        connection = _from_kubeconfig(None, None, env)
+    words = Words.of(params, env)
+    connection, options = _own(words, env) if words.name_a_place else _around(words, env)
     _override(connection, options)
     _choose_proxy(connection, options, env)
+    _set_proxy_headers(connection, params, env)
     return connection
 
 
-def _options(params: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for name, variable in ENVIRONMENT.items():
-        value = params.get(name)
-        if value is None:
-            value = env.get(variable)
-        if value not in (None, ""):
-            options[name] = value
+def place(params: Mapping[str, Any], env: Mapping[str, str] = os.environ) -> str:
+    """The server that ``params`` and ``env`` lead to, in its canonical form. Runs no program and sends nothing.
+
+    Raises ConfigurationError as ``resolve``.
+    """
+    words = Words.of(params, env)
+    if words.name_a_place:
+        return canonical(_server(_own_place(words), env))
+    options = words.around | words.own
+    if any(name in options for name in PLACE):
+        return canonical(_server({name: options[name] for name in PLACE if name in options}, env))
+    return canonical(_in_cluster(env).server if _in_pod(env) else kubeconfigs.server(None, None, env))
+
+
+def _own(words: Words, env: Mapping[str, str]) -> tuple[Connection, Options]:
+    """The connection that the cluster's own options name. The environment adds only what they leave open."""
+    where = _own_place(words)
+    options = words.around | words.own
+    if any(name in words.own for name in _LOGIN):
+        options = {name: value for name, value in options.items() if name not in _LOGIN or name in words.own}
+    login = any(name in options for name in _LOGIN)
+    if "kubeconfig" in where or "context" in where:
+        connection = kubeconfigs.connection(where.get("kubeconfig"), where.get("context"), env)
+        # A login and an authority of the environment are for those that a kubeconfig leaves out.
+        brought = (*(_LOGIN if connection.proves_who else ()), *(("ca_cert",) if connection.ca else ()))
+        options = {name: value for name, value in options.items() if name not in brought or name in words.own}
+    elif login:
+        connection = Connection(server="", source="host")
+    elif "kubeconfig" in words.around or "context" in words.around:
+        connection = kubeconfigs.connection(words.around.get("kubeconfig"), words.around.get("context"), env)
+    else:
+        raise ConfigurationError(
+            f"platform_host (option host): no login to {canonical(where['host'])} is given.",
+            "Set platform_api_key (option api_key) or K8S_AUTH_API_KEY, or use platform_kubeconfig.",
+        )
+    return connection, {name: value for name, value in options.items() if name not in PLACE} | where
+
+
+def _around(words: Words, env: Mapping[str, str]) -> tuple[Connection, Options]:
+    """The connection of the environment, as kubernetes.core reads it."""
+    options = words.around | words.own
+    if options.get("host") and (options.get("api_key") or options.get("client_cert") or options.get("username")):
+        return Connection(server="", source="host"), options
+    if options.get("kubeconfig") or options.get("context"):
+        return kubeconfigs.connection(options.get("kubeconfig"), options.get("context"), env), options
+    return (_in_cluster(env) if _in_pod(env) else kubeconfigs.connection(None, None, env)), options
+
+
+# --- which cluster ----------------------------------------------------------------------------------------------------
+
+
+def _own_place(words: Words) -> Options:
+    """The cluster's own words. A context alone is one of the kubeconfig that the environment names."""
+    where = {name: words.own[name] for name in PLACE if name in words.own}
+    if "context" in where and "kubeconfig" not in where and "kubeconfig" in words.around:
+        where["kubeconfig"] = words.around["kubeconfig"]
+    return where
+
+
+def _server(where: Options, env: Mapping[str, str]) -> str:
+    if "host" in where:
+        return str(where["host"])
+    return kubeconfigs.server(where.get("kubeconfig"), where.get("context"), env)
+
+
+def refuse_contradiction(params: Mapping[str, Any], env: Mapping[str, str] = os.environ) -> None:
+    """Raises ConfigurationError naming both where options and environment name clusters that are not the same one.
+
+    KUBECONFIG is no such word: every client falls back to it, so it says nothing of this cluster.
+    """
+    words = Words.of(params, env)
+    own = _own_place(words)
+    around = {name: words.around[name] for name in PLACE if name in words.around}
+    if not words.name_a_place or all(own.get(name) == value for name, value in around.items()):
+        return
+    # The environment's words are completed by the cluster's own: K8S_AUTH_CONTEXT is one of its kubeconfig.
+    completed = {name: own[name] for name in ("kubeconfig", "context") if name in own} | around
+    ours, theirs = _lead(own, env), _lead(completed, env)
+    if ours == theirs and not ours.startswith(_NOWHERE):
+        return
+    unset = " and ".join(ENVIRONMENT[name] for name in around)
+    correct = " and ".join(f"platform_{name}" for name in PLACE if name in words.own)
+    raise ConfigurationError(
+        f"{_said(words.own, 'platform_')} leads to {ours}, but {_said(around)} of the environment leads to {theirs}. "
+        "Nothing was sent to either.",
+        f"Unset {unset}, or correct {correct}.",
+    )
+
+
+def _lead(where: Options, env: Mapping[str, str]) -> str:
+    try:
+        return canonical(_server(where, env))
+    except ConfigurationError as error:
+        return f"{_NOWHERE} ({error.message.rstrip('.')})"
+
+
+def _said(said: Options, prefix: str = "") -> str:
+    """``platform_context eu``, for each word; without a prefix the environment's. Never a kubeconfig's content."""
+    parts = []
+    for name in PLACE:
+        if name in said:
+            value = said[name]
+            shown = kubeconfigs.shown(value) if name == "kubeconfig" else canonical(value) if name == "host" else value
+            parts.append(f"{prefix + name if prefix else ENVIRONMENT[name]} {shown}")
+    return " with ".join(parts)
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def _typed(given: Mapping[str, Any]) -> Options:
+    options = {name: value for name, value in given.items() if value not in (None, "", {}, [])}
     if "validate_certs" in options:
         options["validate_certs"] = _boolean("validate_certs", options["validate_certs"])
     groups = options.get("impersonate_groups")
     if isinstance(groups, str):
         options["impersonate_groups"] = [g.strip() for g in groups.split(",") if g.strip()]
-    headers = params.get("proxy_headers") or {}
-    options["proxy_headers"] = {
-        name: value
-        for name in PROXY_HEADERS
-        if (value := headers.get(name) or env.get(f"K8S_AUTH_PROXY_HEADERS_{name.upper()}"))
-    }
     return options
 
 
@@ -120,13 +216,7 @@ def _boolean(name: str, value: Any) -> bool:
 
 
 def _file(option: str, path: Any) -> bytes:
-    try:
-        return Path(str(path)).expanduser().read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{option}: {path} cannot be read: {error.strerror or error}.",
-            f"Point {option} (or {ENVIRONMENT.get(option, 'the kubeconfig')}) at a readable PEM file.",
-        ) from error
+    return file_content(option, path, ENVIRONMENT[option])
 
 
 def _override(connection: Connection, options: Mapping[str, Any]) -> None:
@@ -140,13 +230,18 @@ def _override(connection: Connection, options: Mapping[str, Any]) -> None:
         connection.ca = _file("ca_cert", options["ca_cert"])
     if options.get("client_cert"):
         connection.client_cert = _file("client_cert", options["client_cert"])
-        connection.client_key = _file("client_key", options.get("client_key") or options["client_cert"])
+        key = "client_key" if options.get("client_key") else "client_cert"
+        connection.client_key = _file(key, options[key])
     if options.get("api_key"):
-        bearer = _bearer(str(options["api_key"]))
-        connection.authorization = lambda: bearer
+        token = bearer(str(options["api_key"]))
+        connection.authorization = lambda: token
     elif options.get("username"):
-        basic = _basic(str(options["username"]), str(options.get("password", "")))
-        connection.authorization = lambda: basic
+        login = basic(str(options["username"]), str(options.get("password", "")))
+        connection.authorization = lambda: login
+    _impersonate(connection, options)
+
+
+def _impersonate(connection: Connection, options: Mapping[str, Any]) -> None:
     if options.get("impersonate_user"):
         connection.headers["Impersonate-User"] = str(options["impersonate_user"])
     if options.get("impersonate_groups"):
@@ -166,25 +261,24 @@ def _choose_proxy(connection: Connection, options: Mapping[str, Any], env: Mappi
     proxy = options.get("proxy") or connection.proxy or from_environment
     bypass = urllib.request.proxy_bypass_environment(target.hostname or "", {"no": no_proxy})  # type: ignore[attr-defined]
     connection.proxy = None if bypass else proxy
-    headers = options["proxy_headers"]
-    if headers.get("proxy_basic_auth"):
-        connection.proxy_headers["proxy-authorization"] = "Basic " + _b64(headers["proxy_basic_auth"])
-    if headers.get("basic_auth"):
-        connection.proxy_headers["authorization"] = "Basic " + _b64(headers["basic_auth"])
-    if headers.get("user_agent"):
+
+
+def _set_proxy_headers(connection: Connection, params: Mapping[str, Any], env: Mapping[str, str]) -> None:
+    given = params.get("proxy_headers") or {}
+    headers = {name: given.get(name) or env.get(f"K8S_AUTH_PROXY_HEADERS_{name.upper()}") for name in PROXY_HEADERS}
+    if headers["proxy_basic_auth"]:
+        connection.proxy_headers["proxy-authorization"] = "Basic " + b64(headers["proxy_basic_auth"])
+    if headers["basic_auth"]:
+        connection.proxy_headers["authorization"] = "Basic " + b64(headers["basic_auth"])
+    if headers["user_agent"]:
         connection.proxy_headers["user-agent"] = headers["user_agent"]
 
 
-def _b64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+# --- the pod we run in ------------------------------------------------------------------------------------------------
 
 
-def _bearer(token: str) -> str:
-    return token if token.lower().startswith("bearer ") else f"Bearer {token}"
-
-
-def _basic(user: str, password: str) -> str:
-    return "Basic " + _b64(f"{user}:{password}")
+def _in_pod(env: Mapping[str, str]) -> bool:
+    return "KUBERNETES_SERVICE_HOST" in env and (SERVICE_ACCOUNT / "token").is_file()
 
 
 def _in_cluster(env: Mapping[str, str]) -> Connection:
@@ -194,146 +288,6 @@ def _in_cluster(env: Mapping[str, str]) -> Connection:
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
         ca=_file("ca_cert", SERVICE_ACCOUNT / "ca.crt"),
         # Projected tokens are replaced before they expire: read at each use.
-        authorization=lambda: _bearer(token.read_text().strip()),
+        authorization=lambda: bearer(token.read_text().strip()),
         source="service account",
-    )
-
-
-# --- kubeconfig -------------------------------------------------------------------------------------------------------
-
-
-def _from_kubeconfig(kubeconfig: Any, context: str | None, env: Mapping[str, str]) -> Connection:
-    base = Path.cwd()
-    if isinstance(kubeconfig, Mapping):
-        source, config = "kubeconfig (given as a dict)", dict(kubeconfig)
-    else:
-        paths = str(kubeconfig or env.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep)
-        existing = [path for path in (Path(p).expanduser() for p in paths if p) if path.is_file()]
-        if not existing:
-            raise ConfigurationError(
-                f"kubeconfig: there is no file {os.pathsep.join(paths)}.",
-                "Set K8S_AUTH_KUBECONFIG (or kubeconfig) to an existing file, or K8S_AUTH_HOST with K8S_AUTH_API_KEY; "
-                "`make cluster` makes a local cluster.",
-            )
-        if len(existing) > 1:
-            return _official(os.pathsep.join(map(str, existing)), context, "several kubeconfig files")
-        base, source, config = existing[0].parent, str(existing[0]), _load(existing[0])
-    chosen = context or config.get("current-context")
-    names = [str(entry.get("name")) for entry in config.get("contexts") or []]
-    if not chosen or chosen not in names:
-        raise ConfigurationError(
-            f"context: {source} has no context {chosen!r}." if chosen else f"context: {source} selects no context.",
-            f"Contexts there: {', '.join(sorted(names)) or 'none'}. Set K8S_AUTH_CONTEXT (or context) to one of them.",
-        )
-    ctx = _named(config, "contexts", "context", chosen, source)
-    cluster = _named(config, "clusters", "cluster", str(ctx.get("cluster")), source)
-    user = _named(config, "users", "user", str(ctx["user"]), source) if ctx.get("user") else {}
-    whole_source = f"{source}, context {chosen}"
-    if "exec" in user or "auth-provider" in user:
-        connection = _official(config if isinstance(kubeconfig, Mapping) else source, chosen, whole_source)
-        if not (connection.client_cert or connection.authorization()):
-            # The client only logs why its program failed.
-            raise ConfigurationError(f"{whole_source}: its login program gives no credential.", _CHECK_WITH_KUBECTL)
-    else:
-        connection = _fixed(cluster, user, base, whole_source)
-    if user.get("as"):
-        connection.headers["Impersonate-User"] = str(user["as"])
-    if user.get("as-groups"):
-        connection.headers["Impersonate-Group"] = "\n".join(user["as-groups"])
-    return connection
-
-
-def _fixed(cluster: Mapping[str, Any], user: Mapping[str, Any], base: Path, source: str) -> Connection:
-    """From a cluster and a user whose credentials stand in the kubeconfig or in files."""
-    connection = Connection(
-        server=str(cluster.get("server") or ""),
-        ca=_material(cluster, "certificate-authority", base),
-        client_cert=_material(user, "client-certificate", base),
-        client_key=_material(user, "client-key", base),
-        verify=not cluster.get("insecure-skip-tls-verify", False),
-        tls_server_name=cluster.get("tls-server-name"),
-        proxy=cluster.get("proxy-url"),
-        source=source,
-    )
-    if user.get("token"):
-        bearer = _bearer(str(user["token"]))
-        connection.authorization = lambda: bearer
-    elif user.get("tokenFile"):
-        token_file = base / str(user["tokenFile"])
-        connection.authorization = lambda: _bearer(_file("tokenFile", token_file).decode().strip())
-    elif user.get("username"):
-        basic = _basic(str(user["username"]), str(user.get("password", "")))
-        connection.authorization = lambda: basic
-    return connection
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text()
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        config = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=loader)  # noqa: S506
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        # The parser's own text may quote the file, and with it a key: say only where.
-        where = getattr(getattr(error, "problem_mark", None), "line", None)
-        at = f" (line {where + 1})" if where is not None else ""
-        raise ConfigurationError(
-            f"kubeconfig: {path} cannot be read as YAML{at}.", "Check the file with `kubectl config view`."
-        ) from None
-    if not isinstance(config, dict) or not config.get("clusters"):
-        raise ConfigurationError(f"kubeconfig: {path} names no cluster.", "Check the file with `kubectl config view`.")
-    return config
-
-
-def _named(config: Mapping[str, Any], section: str, key: str, name: str, source: str) -> dict[str, Any]:
-    for entry in config.get(section) or []:
-        if entry.get("name") == name:
-            return entry.get(key) or {}
-    raise ConfigurationError(
-        f"kubeconfig: {source} has no {key} {name!r}.", "Check the file with `kubectl config view`."
-    )
-
-
-def _material(entry: Mapping[str, Any], name: str, base: Path) -> bytes | None:
-    if entry.get(f"{name}-data"):
-        try:
-            return base64.b64decode("".join(str(entry[f"{name}-data"]).split()), validate=True)
-        except ValueError:
-            raise ConfigurationError(
-                f"kubeconfig: {name}-data is not base64.", "Check the file with `kubectl config view --raw`."
-            ) from None
-    if entry.get(name):
-        return _file(name, base / str(entry[name]))
-    return None
-
-
-def _official(config: Any, context: str | None, source: str) -> Connection:
-    """The official client's configuration code: runs exec plugins and auth providers, merges files, renews tokens."""
-    try:
-        from kubernetes import client as k8s  # noqa: PLC0415
-        from kubernetes import config as loader  # noqa: PLC0415
-    except ImportError:
-        raise ConfigurationError(
-            f"{source} needs the Python package kubernetes, which the interpreter that runs Ansible does not have.",
-            "Install it there: pip install kubernetes",
-        ) from None
-    configuration = k8s.Configuration()
-    try:
-        if isinstance(config, Mapping):
-            loader.load_kube_config_from_dict(config, context=context, client_configuration=configuration)
-        else:
-            loader.load_kube_config(config, context=context, client_configuration=configuration)
-    except Exception as error:
-        raise ConfigurationError(f"{source}: {error}", _CHECK_WITH_KUBECTL) from error
-    cert = configuration.cert_file and _file("client_cert", configuration.cert_file)
-    return Connection(
-        server=configuration.host,
-        ca=_file("ca_cert", configuration.ssl_ca_cert) if configuration.ssl_ca_cert else None,
-        client_cert=cert or None,
-        client_key=_file("client_key", configuration.key_file) if configuration.key_file else None,
-        verify=configuration.verify_ssl,
-        tls_server_name=configuration.tls_server_name,
-        proxy=configuration.proxy,
-        # Its name until release 36 is the second.
-        authorization=lambda: configuration.get_api_key_with_prefix("BearerToken", "authorization"),
-        source=source,
     )

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from .config import Connection
+from .connection import Connection
 from .errors import ConfigurationError
 
 # Objects sent at once. More gains nothing on one API server and starts to cost other clients their share

@@ -18,11 +18,27 @@ def listing(every: Iterable[releases.Release], now: datetime) -> list[str]:
     for release in sorted(every, key=lambda r: -r.number):
         body = release.body
         result = "FAILED" if release.failed else "done"
-        changed = f"{', '.join(body['changes'])}: {release.summary()}"
+        changed = f"{', '.join(body['changes'])}: {release.summary()}" if body["changes"] else ""
         rows.append(
-            (str(release.number), age(body["time"], now), body["by"], body["revision"], result, body["note"], changed)
+            (
+                str(release.number),
+                age(body["time"], now),
+                body["by"],
+                release.origin.environment,
+                _inventory(body),
+                body["revision"],
+                result,
+                body["note"],
+                changed,
+            )
         )
-    return table(("RELEASE", "AGE", "BY", "REVISION", "RESULT", "NOTE", "CHANGED"), rows)
+    header = ("RELEASE", "AGE", "BY", "ENVIRONMENT", "INVENTORY", "REVISION", "RESULT", "NOTE", "CHANGED")
+    return table(header, rows)
+
+
+def _inventory(body: releases.Object) -> str:
+    """Folder and host of the inventory: ``prod/eu``."""
+    return "/".join(filter(None, (body.get("inventory"), body.get("cluster"))))
 
 
 def details(release: releases.Release, now: datetime) -> list[str]:
@@ -36,7 +52,9 @@ def details(release: releases.Release, now: datetime) -> list[str]:
             [
                 ("when", f"{body['time']} ({age(body['time'], now)} ago)"),
                 ("by", body["by"]),
+                ("environment", release.origin.environment or "not recorded"),
                 ("inventory", body["inventory"]),
+                ("cluster UID", release.origin.cluster_uid or "not recorded"),
                 ("revision", body["revision"] or "not from git"),
                 ("versions", versions),
                 *([("note", body["note"])] if body["note"] else []),

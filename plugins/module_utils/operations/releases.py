@@ -14,7 +14,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..engine.cluster import Cluster
 from ..engine.errors import ApiError, EngineError
 from ..engine.kinds import BUILT_IN
 from ..engine.reload import SEEN
+from .origin import Origin
 
 Object = dict[str, Any]
 
@@ -56,6 +57,7 @@ class Context:
     revision: str
     versions: Mapping[str, str]
     note: str = ""
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass
@@ -95,6 +97,11 @@ class Release:
         """Tier -> name of its manifests."""
         found: dict[str, str] = self.body.get("tiers") or {}
         return found
+
+    @property
+    def origin(self) -> Origin:
+        """Whose run it was; nothing is known of a release of an older version."""
+        return Origin(**(self.body.get("origin") or {}))
 
     @property
     def failed(self) -> bool:
@@ -167,22 +174,7 @@ def record(
             release = last
             release.body["updated"] = now
         else:
-            about = context()
-            release = Release(last.number + 1)
-            release.body = {
-                "number": release.number,
-                "run": run,
-                "time": now,
-                "updated": now,
-                "by": about.by,
-                "inventory": about.inventory,
-                "cluster": about.cluster,
-                "revision": about.revision,
-                "versions": dict(about.versions),
-                "note": about.note,
-                "tiers": dict(last.tiers),
-                "changes": {},
-            }
+            release = _next(last, context(), now, run)
         release.body["tiers"][tier] = name
         release.body["changes"][tier] = change.data(release.body["changes"].get(tier))
         if not objects:
@@ -194,13 +186,58 @@ def record(
     raise EngineError("The release could not be recorded: other runs recorded theirs all the time.", "")
 
 
+def record_take_over(cluster: Cluster, namespace: str, context: Context, run: str = RUN) -> None:
+    """Record that the platform is another inventory's from now on, where a run had nothing else to record.
+
+    Raises EngineError.
+    """
+    for _ in range(_ATTEMPTS):
+        releases = load(cluster, namespace)
+        last = releases[-1] if releases else Release(0)
+        if last.body.get("run") == run:
+            break
+        release = _next(last, context, datetime.now(UTC).isoformat(timespec="seconds"), run)
+        if _write(cluster, namespace, release):
+            _forget(cluster, namespace, [*releases, release])
+            break
+    else:
+        raise EngineError("The release could not be recorded: other runs recorded theirs all the time.", "")
+
+
+def _next(last: Release, about: Context, now: str, run: str) -> Release:
+    """The release after ``last``, with its tiers and without a change."""
+    release = Release(last.number + 1)
+    release.body = {
+        "number": release.number,
+        "run": run,
+        "time": now,
+        "updated": now,
+        "by": about.by,
+        "inventory": about.inventory,
+        "cluster": about.cluster,
+        "origin": asdict(about.origin),
+        "revision": about.revision,
+        "versions": dict(about.versions),
+        "note": about.note,
+        "tiers": dict(last.tiers),
+        "changes": {},
+    }
+    return release
+
+
 def _write(cluster: Cluster, namespace: str, release: Release) -> bool:
     """False where another run was quicker."""
     name = f"release-{release.number}"
+    labels = {**MANAGED, LABEL: str(release.number)}
     obj: Object = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace, "labels": {**MANAGED, LABEL: str(release.number)}},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": release.origin.annotations(),
+        },
         "data": {"release.json": json.dumps(release.body, indent=1)},
     }
     if not release.resource_version:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.config import Connection
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.connection import Connection
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.transport import Disconnected, Untrusted
 
 from .imports import cluster, errors, kinds

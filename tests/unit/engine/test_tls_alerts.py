@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 import urllib3
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.config import Connection
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.connection import Connection
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.transport import (
     Disconnected,
     Transport,

@@ -14,7 +14,7 @@ from ansible_collections.multi_agent.platform.plugins import action
 from ansible_collections.multi_agent.platform.plugins.module_utils.ansible import operation
 from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.failure import Failure
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import cluster as engine
-from ansible_collections.multi_agent.platform.plugins.module_utils.engine.config import Connection
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.connection import Connection
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import (
     ApiError,
     ConnectionFailed,
