@@ -34,7 +34,7 @@ export CLUSTER_KIND_CONFIG ?= $(CURDIR)/molecule/kind/cluster.yml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cluster up images run debug dev deploy plan render status check-health doctor drift releases rollback rotate backup backups restore restore-drill logs events top \
-    port-forward shell restart expand-storage scale teardown verify test test-kind faults bench bench-verbs profile lint docs down clean
+    port-forward shell restart expand-storage scale teardown verify test test-kind test-matrix faults bench bench-verbs profile lint docs down clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -151,6 +151,9 @@ test: setup ## Lint, unit tests, tests on an embedded cluster, Molecule, some on
 test-kind: setup ## All tests with real pods, on kind (ARGS="-k policies"); about an hour on two cores
 	@$(bin)/python -m pytest tests/kind -rP --quiet --durations=0 $(ARGS)
 
+test-matrix: setup ## Unit, integration and Molecule default on every ansible-core and Python (ARGS="core-2.21-python-3.13")
+	@$(bin)/python -m tools.matrix $(ARGS)
+
 faults: setup ## Play FAULTS_SCHEDULES=300 random schedules of faults against the engine
 	@FAULTS_SCHEDULES=$${FAULTS_SCHEDULES:-300} FAULTS_SEED=$${FAULTS_SEED:-$$(date +%s)} ENGINE_TEST_ROUNDS=$${ENGINE_TEST_ROUNDS:-60} \
 		$(bin)/python -m pytest --quiet tests/faults tests/integration/engine/test_drift.py
@@ -175,4 +178,4 @@ down: setup ## Delete the cluster CLUSTER_NAME with all its data
 
 clean: ## Delete all clusters of this checkout, .venv and what tests left
 	@if [ -x $(bin)/python ]; then $(cluster) delete --all; fi
-	@rm -rf .venv .artifacts build .ansible .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .venv .artifacts build .ansible .mypy_cache .ruff_cache .pytest_cache .matrix

@@ -13,7 +13,7 @@ author:
 description:
   - Writes a file that says what C(make dev) watches, builds, deploys, forwards and shows. It holds no secret.
   - Refuses what cannot be built, ports of unknown parts, and more than one cluster.
-  - Takes the options of P(multi_agent.platform.images#module) too, all of them from the variables of its role.
+  - The options of M(multi_agent.platform.images) are filled from the variables of its role.
 options:
   ports:
     description: Ports of this machine, by part or store.
@@ -23,6 +23,8 @@ options:
     description: File that is written.
     type: path
     required: true
+extends_documentation_fragment:
+  - multi_agent.platform.images
 attributes:
   check_mode:
     description: Writes its file all the same.

@@ -1,18 +1,24 @@
-"""The command line: python -m tools.checks lint|test."""
+"""The command line: python -m tools.checks lint|test|matrix|quick."""
 
 import argparse
 import sys
 
 from .runner import run
-from .stages import lint, test
+from .stages import lint, matrix, test
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.checks", description="Runs the project's checks and sums them up."
     )
-    parser.add_argument("what", choices=("lint", "test"))
-    return run(lint() if parser.parse_args().what == "lint" else test())
+    stages = {
+        "lint": lint,
+        "test": test,
+        "matrix": lambda: matrix(quick=False),
+        "quick": lambda: matrix(quick=True),
+    }
+    parser.add_argument("what", choices=tuple(stages))
+    return run(stages[parser.parse_args().what]())
 
 
 if __name__ == "__main__":

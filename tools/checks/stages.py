@@ -58,6 +58,13 @@ def test() -> list[Stage]:
     ]
 
 
+def matrix(*, quick: bool) -> list[Stage]:
+    """What `make test-matrix` runs on each ansible-core and Python; ``quick`` leaves out the integration tests."""
+    whole = [] if quick else [_pytest("integration", "--numprocesses=2", "--dist=loadfile")]
+    programs = Stage("cluster programs", (sys.executable, "-m", "tools.cluster", "programs"))
+    return [_pytest("unit", "--numprocesses=2", f"--ignore={GATES}"), programs, *whole, _molecule("default")]
+
+
 def _kind() -> list[Stage]:
     """Real pods, as far as CI has time for them: `make test-kind` has the rest, or KIND_TESTS=all."""
     missing, report, which = _kind_obstacle(), ARTIFACTS / "kind.xml", os.environ.get("KIND_TESTS", "")

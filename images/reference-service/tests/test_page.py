@@ -15,6 +15,7 @@ def platform(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """As behind an edge: the API answers on another origin than the page."""
     gateway, frontend = free_port(), free_port()
     extra = {
+        "agent": {"SERVICE_VERSION": "2026.11.27-release-candidate-0123456789abcdef"},
         "gateway": {"CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{frontend}"},
         "frontend": {"NEXT_PUBLIC_API_URL": f"http://localhost:{gateway}"},
     }
@@ -80,6 +81,13 @@ def test_fits_its_screen(visit: Visit) -> None:
         " return a.right > b.right || a.left < b.left }).map((t) => t.textContent)"
     )
     assert outside == []
+    painted_over = page.evaluate(
+        "[...document.querySelectorAll('.node .uses circle')].filter((dot) => { const a = dot.getBoundingClientRect();"
+        " return [...dot.closest('.node').querySelectorAll(':scope > text, :scope > .lamp')].some((text) => {"
+        " const b = text.getBoundingClientRect();"
+        " return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom }) }).length"
+    )
+    assert painted_over == 0
     visit.shot({390: "phone-dark", 320: "phone-small-dark"}.get(width, "desk-light"))
 
 

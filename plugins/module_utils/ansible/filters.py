@@ -11,6 +11,8 @@ from ansible.plugins.filter.core import FilterModule
 from ansible.plugins.loader import filter_loader
 from jinja2.filters import FILTERS
 
+from ..engine import yamltext
+
 COLLECTION = "multi_agent.platform"
 _FOLDER = Path(__file__).parents[2] / "filter"
 
@@ -25,7 +27,19 @@ def _own() -> dict[str, Callable[..., Any]]:
     return found
 
 
-_KNOWN: dict[str, Callable[..., Any]] = {**FILTERS, **FilterModule().filters(), **_own()}
+def _of_ansible() -> dict[str, Callable[..., Any]]:
+    """ansible.builtin's. Those that write JSON write it as YAML reads it, under their full names too."""
+    found: dict[str, Callable[..., Any]] = dict(FilterModule().filters())
+    for name in ("to_json", "to_nice_json"):
+        found[name] = found[f"ansible.builtin.{name}"] = _for_yaml(found[name])
+    return found
+
+
+def _for_yaml(write: Callable[..., str]) -> Callable[..., str]:
+    return lambda *args, **options: yamltext.from_json(write(*args, **options))
+
+
+_KNOWN: dict[str, Callable[..., Any]] = {**FILTERS, **_of_ansible(), **_own()}
 
 
 class Filters(dict[str, Callable[..., Any]]):

@@ -17,6 +17,7 @@ import jinja2
 from jinja2.runtime import Context
 from jinja2.utils import missing
 
+from . import yamltext
 from .errors import InvalidManifest
 
 Resolve = Callable[[str], Any]
@@ -55,7 +56,7 @@ def _yaml_safe(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        return json.dumps(value)
+        return yamltext.from_json(json.dumps(value))
     return value
 
 

@@ -1,12 +1,16 @@
 """YAML text to plain data, for what templates render: quicker than PyYAML's constructors, with the same result.
 
 PyYAML parses in C (libyaml) and then spends most of its time in Python, on nodes, tags and generators. Here values are
-made from the parser's events straight away. What rendered manifests do not have (tags, merge keys, floats in odd
-spellings) and every error is left to PyYAML: ``load`` says so by None.
+made from the parser's events straight away. Tags, merge keys and every error are left to PyYAML: ``load`` returns None.
+
+Plain scalars: only ``true`` and ``false`` (also True, TRUE ...) are booleans, only decimal digits make a number. Octal,
+hexadecimal, base 60, digits with ``_``, exponents, infinity and dates are text, unlike for kubectl: the API server then
+refuses a text where it wants a number, which is better than a mode or a commit id that turned into another number.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -29,11 +33,18 @@ _WORDS = {
     **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
 }
 # First characters of plain scalars that may be anything else than text.
-_DOUBTFUL = frozenset("tTfFnN~-+.0123456789<=")
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*\Z")
-# What PyYAML takes for one, with exponents, base 60 and words for infinity.
-_ANY_FLOAT = dict(yaml.SafeLoader.yaml_implicit_resolvers["."])["tag:yaml.org,2002:float"]
+_DOUBTFUL = frozenset("tTfFnN~-+.0123456789<")
+INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
+FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)\Z")
+
+
+# JSON's escape of a character beyond U+FFFF, behind an even number of backslashes.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})")
+
+
+def from_json(text: str) -> str:
+    """JSON that YAML reads as the same data: YAML does not know JSON's pair of escapes for one character (an emoji)."""
+    return _PAIR.sub(lambda match: match[1] + json.loads(f'"{match[2]}"'), text) if "\\ud" in text else text
 
 
 class _UnusualError(Exception):
@@ -105,12 +116,10 @@ def _plain(value: str) -> Any:
     """A plain scalar that may be no text."""
     if value in _WORDS:
         return _WORDS[value]
-    if _INTEGER.match(value):
+    if INTEGER.match(value):
         return int(value)
-    if value in ("<<", "="):
-        raise _UnusualError
-    if _ANY_FLOAT.match(value):
-        if _FLOAT.match(value):
-            return float(value)
+    if FLOAT.match(value):
+        return float(value)
+    if value == "<<":
         raise _UnusualError
     return value

@@ -6,15 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import resources
+from . import cron, resources
 from .problems import Problems
 from .reader import Reader, to_boolean
 
 VARIABLE = "platform_backup"
 OBJECT = "backup"  # of pods, policies, the account, and the user of NATS
 CREDENTIAL = "nats_password_backup"
-_FIELD = r"[-0-9A-Za-z*/,?]+"
-_CRON = re.compile(rf"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|{_FIELD}(?: {_FIELD}){{4}}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _SIZES = {"volume_size": "20Gi", "scratch_size": "20Gi"}
 
@@ -35,8 +33,8 @@ def check(values: Mapping[str, Any], problems: Problems) -> None:
         return
     for name in ("backup_schedule", "backup_drill_schedule"):
         schedule = str(values.get(name) or "")
-        if (schedule or name == "backup_schedule") and not _CRON.fullmatch(schedule):
-            problems.add(name, schedule, "is no schedule of cron", "Write five fields, such as 17 2 * * *, or @daily")
+        if (schedule or name == "backup_schedule") and (fault := cron.fault(schedule)):
+            problems.add(name, schedule, fault, "Write five fields, such as 17 2 * * *, or @daily")
     _check_recipients(values, problems)
     _check_place(values, problems)
     for name, least in (("backup_timeout", 60), ("backup_maximum_age_hours", 1)):

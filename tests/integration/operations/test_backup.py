@@ -72,7 +72,7 @@ def test_the_image_that_is_not_there_is_no_traceback(platform: Platform) -> None
         ),
         ("restore_drill", {"platform_namespace": "nowhere"}, "Nothing makes backups in namespace nowhere"),
         ("site", {"backup_age_recipients": []}, "names nobody who could read the credentials"),
-        ("site", {"backup_schedule": "daily"}, "is no schedule of cron"),
+        ("site", {"backup_schedule": "daily"}, "does not have the five fields of a schedule"),
     ],
 )
 def test_bad_input_is_a_sentence(platform: Platform, playbook: str, variables: dict[str, Any], words: str) -> None:

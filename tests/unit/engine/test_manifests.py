@@ -52,9 +52,20 @@ def prepare(*objects: dict[str, Any], namespace: str | None = "ns") -> list[dict
         ("'3'", "3"),
         ("1.2.3", "1.2.3"),
         ("1e3", "1e3"),
+        ("1.5e+3", "1.5e+3"),
+        ("0o644", "0o644"),
+        (".5", 0.5),
+        ("-.5", -0.5),
+        (".0_", ".0_"),
+        ("10:20:30.25", "10:20:30.25"),
+        ("190:20:30.15", "190:20:30.15"),
+        (".inf", ".inf"),
+        ("-.INF", "-.INF"),
+        (".nan", ".nan"),
+        ("=", "="),
     ],
 )
-def test_scalars_as_yaml_1_2_reads_them(scalar: str, value: Any) -> None:
+def test_only_decimal_digits_make_a_number(scalar: str, value: Any) -> None:
     (parsed,) = manifests.parse(f"kind: X\na: {scalar}\n", "x")
     assert parsed["a"] == value
     assert type(parsed["a"]) is type(value)
@@ -236,3 +247,40 @@ def test_twice_is_refused_in_any_version_of_the_group() -> None:
     with pytest.raises(errors.InvalidManifest, match="Widget x is there twice"):
         prepare(obj("Widget", "x", "x.test/v1"), obj("Widget", "x", "x.test/v2"))
     assert len(prepare(obj("Widget", "x", "x.test/v1"), obj("Widget", "x", "y.test/v1"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("x: &a {k: v, l: w}\ndata: {<<: *a, k: own}\n", {"k": "own", "l": "w"}),
+        ("x: &a {k: v}\ny: &b {k: u, m: n}\ndata: {<<: [*a, *b]}\n", {"k": "v", "m": "n"}),
+        ("x: &a {k: v}\ny: &b {<<: *a, k: u}\nz: [*b, {<<: *b}]\ndata: {<<: *b, k: own}\n", {"k": "own"}),
+    ],
+)
+def test_merged_key_is_overridden_by_the_own_one(text: str, data: dict[str, str]) -> None:
+    (parsed,) = manifests.parse(f"kind: ConfigMap\n{text}", "x")
+    assert parsed["data"] == data
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x: &a {k: v}\ndata: {<<: *a, k: own, k: again}\n", "key 'k' twice"),
+        ("a: !!float error\n", "Remove the tag"),
+        ("a: !!int x\n", "Remove the tag"),
+        ("a: !!binary YQ==\n", "could not determine a constructor"),
+        ("a: !!timestamp 2026-01-02\n", "could not determine a constructor"),
+        ("a: !!set {b, c}\n", "could not determine a constructor"),
+        ("data: &a {b: *a}\n", "an alias contains itself"),
+        ("data: &a [*a]\n", "an alias contains itself"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+            + "".join(f"{c}: &{c} [{','.join([f'*{p}'] * 10)}]\n" for p, c in zip("abcdef", "bcdefg", strict=True)),
+            "its aliases make 12345",
+        ),
+    ],
+)
+def test_yaml_that_cannot_be_applied_is_refused(text: str, message: str) -> None:
+    with pytest.raises(errors.InvalidManifest) as caught:
+        manifests.parse(f"kind: X\n{text}", "x")
+    assert message in f"{caught.value.message} {caught.value.remedy}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.filters import Filters
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import manifests, yamltext
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "manifests"
@@ -25,6 +27,7 @@ UNDERSTOOD = [
     "a: &x {b: [1, 2]}\nc: *x\n",
     "- - 1\n  -\n- {}\n- []\n",
     "text: ä ö 😀\n",
+    "a: [.inf, -.INF, .nan, 1.5e+3, 1:30.5, 190:20:30.15, .0_, .5, -.5, +.5, 1.0e7, =]",
 ]
 LEFT_TO_PYYAML = [
     "a: !!str 1",
@@ -32,10 +35,6 @@ LEFT_TO_PYYAML = [
     "a: &x {b: 1}\nc:\n  <<: *x\n",
     "a: 1\na: 2\n",
     "? [1, 2]\n: sequence as key\n",
-    "a: .inf",
-    "a: 1.5e+3",
-    "a: 1:30.5",
-    "a: =",
     "a: [1, 2",
     "a: *nobody",
     "a: \tb: c",
@@ -69,3 +68,28 @@ def test_what_is_unusual_or_wrong_is_left_to_pyyaml(text: str) -> None:
 def test_rendered_manifests_are_read_quickly_and_the_same(file: Path) -> None:
     text = file.read_text()
     assert typed(yamltext.load(text)) == typed(by_pyyaml(text))
+
+
+TEXTS = [
+    "Hello 🎉",
+    "🎉🎉",
+    "\\🎉",
+    "\\ud83c\\udf89",
+    "\\\\ud83c\\udf89🎉",
+    "a\u2028b\x85c\x7f",
+    "{{ x }} $$ # : - \n0x1 1e3 yes ---",
+    "\u0000\t",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_json_is_yaml_of_the_same_text(text: str) -> None:
+    written = yamltext.from_json(json.dumps([text, {text: text}]))
+    assert yamltext.load(written) == [[text, {text: text}]]
+    assert json.loads(written) == [text, {text: text}]
+
+
+@pytest.mark.parametrize("name", ["to_json", "to_nice_json", "ansible.builtin.to_json"])
+def test_filter_of_a_template_writes_every_text_for_yaml(name: str) -> None:
+    for text in TEXTS:
+        assert yamltext.load(Filters()[name](text)) == [text]

@@ -5,7 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.multi_agent.platform.plugins.module_utils.images.ignore import Ignore
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import ConfigurationError
+from ansible_collections.multi_agent.platform.plugins.module_utils.images.ignore import BadPatternError, Ignore
+
+# A pattern, a path, and what the builder's matcher (github.com/moby/patternmatcher 0.6.1) says of the two: the path is
+# left out, sent (in), or the pattern is refused.
+CASES = [line.split("\t") for line in (Path(__file__).parent / "dockerignore.tsv").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("pattern", "path", "verdict"), CASES)
+def test_pattern_means_what_the_builder_takes_it_for(pattern: str, path: str, verdict: str) -> None:
+    try:
+        found = "out" if Ignore([pattern]).leaves_out(path) else "in"
+    except BadPatternError:
+        found = "refused"
+    assert found == verdict
 
 
 @pytest.mark.parametrize(
@@ -39,6 +53,10 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.images.ignore
         (["*", "!src"], "src/a/b.py", False),
         (["*", "!src", "src/**/__pycache__"], "src/a/__pycache__/b.pyc", True),
         (["*", "!src", "src/**/__pycache__"], "src/__pycache__", True),
+        (["*", "!**.py"], "a.py", False),
+        (["**", "!util/docker/web"], "util/docker/web/foo", False),
+        (["**", "!util/docker/web", "util/docker/web/foo"], "util/docker/web/foo", True),
+        (["docs", "  !docs/README.md  "], "docs/README.md", False),
     ],
 )
 def test_patterns(patterns: list[str], path: str, out: bool) -> None:
@@ -69,3 +87,17 @@ def test_the_file_beside_the_dockerfile_wins(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile.dockerignore").write_text("b\n")
     assert not Ignore.of(tmp_path, dockerfile).leaves_out("a")
     assert Ignore.of(tmp_path, dockerfile).leaves_out("b")
+
+
+def test_refused_pattern_names_file_and_pattern(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("*.md\n[z-a]\n")
+    with pytest.raises(ConfigurationError, match=r"\.dockerignore: the range z-a of the pattern \"\[z-a\]\" is empty"):
+        Ignore.of(tmp_path, tmp_path / "Dockerfile")
+
+
+def test_line_ends_only_at_a_newline(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_bytes("a\u2028b\r\nc\x0bd\n".encode())
+    ignore = Ignore.of(tmp_path, tmp_path / "Dockerfile")
+    assert ignore.leaves_out("a\u2028b")
+    assert ignore.leaves_out("c\x0bd")
+    assert not ignore.leaves_out("b")

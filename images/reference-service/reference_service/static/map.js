@@ -15,6 +15,14 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
+/** Show `text` and `rest`; of a text that is wider than `room` the middle is left out, as both ends of a tag tell most. */
+function fit(element, text, rest, room) {
+  element.textContent = text + rest;
+  for (let kept = text.length - 1; kept > 4 && element.getComputedTextLength() > room; kept -= 1) {
+    element.textContent = `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(-Math.floor(kept / 2))}${rest}`;
+  }
+}
+
 /** Longest way from a part that nobody calls: its layer. */
 function layersOf(names, edges) {
   const depth = new Map(names.map((name) => [name, 0]));
@@ -172,16 +180,20 @@ export class PlatformMap {
     const quickest = latencies.length ? `${Math.min(...latencies).toFixed(0)} ms` : "";
     group.dataset.state = report.state;
     state.textContent = report.state + (report.state === "unknown" && report.last_seen_s !== undefined ? `, ${report.last_seen_s} s` : "");
+    const [pad, pitch] = across ? [18, 15] : [12, 11];
+    // On a desk the badges of the stores are in the line of the state, on a phone in that of the version.
+    const badges = across ? 0 : (report.stores || []).length * pitch;
     const facts = across ? [report.version, quickest] : [quickest || report.version];
-    meta.textContent = facts.filter(Boolean).map((fact) => (fact.length > 14 ? `${fact.slice(0, 13)}…` : fact)).join("  ·  ");
+    const [first = "", ...rest] = facts.filter(Boolean);
+    fit(meta, first, rest.map((fact) => `  ·  ${fact}`).join(""), width - 2 * pad - badges);
     group.setAttribute("aria-label", [name, report.state, ...(report.reasons || []), report.version, quickest].filter(Boolean).join(", "));
     const stores = (report.stores || []).map((store, index) => {
-      const at = width - (across ? 20 : 14) - index * (across ? 15 : 11);
-      const dot = make("g", {}, make("circle", { cx: at, cy: height - (across ? 19 : 20), r: across ? 5.6 : 4 }), make("title"));
+      const at = width - pad - 1 - index * pitch;
+      const dot = make("g", {}, make("circle", { cx: at, cy: across ? 50 : height - 20, r: across ? 5.6 : 4 }), make("title"));
       dot.dataset.state = store.up ? "ready" : "down";
       dot.lastChild.textContent = `${store.name}: ${store.up ? "answers" : store.error}`;
       if (across) {
-        const letter = make("text", { x: at, y: height - 16.4, "font-size": 7.5, "font-weight": 700, "text-anchor": "middle", class: "letter" });
+        const letter = make("text", { x: at, y: 52.6, "font-size": 7.5, "font-weight": 700, "text-anchor": "middle", class: "letter" });
         letter.textContent = GLYPH[store.name] || "";
         dot.append(letter);
       }
