@@ -15,7 +15,8 @@ description:
     what differs from the cluster, many objects at once, in waves (namespaces and definitions, configuration and
     accounts, volumes and services, gates, workloads, edges).
   - Waits by watch until everything is ready, and fails early with the cause, the last events and the last log lines
-    when something cannot become ready.
+    when something cannot become ready. A pod of a StatefulSet that is stuck on an earlier revision is replaced if the
+    new revision removes the cause; its volume is kept.
   - What the tier held before and no longer declares is deleted, by the labels of an ApplySet (KEP-3659). What holds
     data (volumes, StatefulSets with volumes, namespaces, definitions) stays unless it is named.
   - An object is not sent at all when the cluster holds every value of it. An apply that is sent is idempotent, so it is
@@ -253,6 +254,27 @@ counts:
   returned: when a cluster was contacted
   type: dict
   sample: {created: 0, configured: 1, recreated: 0, unchanged: 41, pruned: 0, kept: 0}
+replaced_pods:
+  description: >-
+    Pods of StatefulSets that were deleted during the wait (in check mode, would be) because they were of an earlier
+    revision and could not start, which their controller waits for. Their volumes stay.
+  returned: when a cluster was contacted
+  type: list
+  elements: dict
+  contains:
+    tier:
+      description: The tier of the StatefulSet.
+      type: str
+    namespace:
+      description: The pod's namespace.
+      type: str
+    name:
+      description: The pod's name.
+      type: str
+    reason:
+      description: Why it could not start, in Kubernetes' words.
+      type: str
+      sample: ImagePullBackOff
 seconds:
   description: >-
     How long reading and writing (C(apply)), the wait (C(wait)) and pruning (C(prune)) of each tier took; steps that

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import diff, gates, manifests, proof_pod, reload
+from . import claims, diff, gates, manifests, proof_pod, reload
 from . import prune as pruning
 from .applier import Applier, Outcome
 from .applyset import ApplySet
@@ -26,6 +26,7 @@ from .manifests import Identity, describe, identity, secret_values
 from .proof import Change, Prover
 from .render import Renderer, Resolve
 from .snapshot import Snapshot
+from .stuck_pods import would_replace
 from .waiter import Waiter
 
 Object = dict[str, Any]
@@ -56,10 +57,12 @@ class Result:
     reloaded: list[Object] = field(default_factory=list)
     # Workloads that keep data and whose new version is proven before their pods are replaced.
     proven: list[Object] = field(default_factory=list)
+    # Pods that were deleted because they were stuck on an earlier revision of their StatefulSet, and why.
+    replaced: list[tuple[Object, str]] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        return bool(self.pruned or self.reloaded) or any(outcome.changed for outcome in self.outcomes)
+        return bool(self.pruned or self.reloaded or self.replaced) or any(o.changed for o in self.outcomes)
 
     def objects(self) -> list[dict[str, str]]:
         """One entry per object: api_version, kind, namespace, name, action."""
@@ -75,6 +78,13 @@ class Result:
         for entry in self.objects():
             counts[entry["action"]] += 1
         return counts
+
+    def replaced_pods(self) -> list[dict[str, str]]:
+        """One entry per pod that was stuck on an earlier revision: namespace, name, reason."""
+        return [
+            {"namespace": pod["metadata"]["namespace"], "name": pod["metadata"]["name"], "reason": reason}
+            for pod, reason in self.replaced
+        ]
 
     def diffs(self) -> list[dict[str, str]]:
         """Ansible's diff of every object that changes or goes; values of Secrets masked."""
@@ -160,6 +170,7 @@ class Listener:
     on_wait: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None
     say: Callable[[str], None] = lambda _line: None
     on_plan: Callable[[int], None] = lambda _total: None
+    on_replaced: Callable[[Object, str], None] = lambda _pod, _reason: None
 
 
 def apply_tier(
@@ -192,6 +203,19 @@ def apply_tier(
         wait_seconds=options.wait_seconds,
         on_pruned=listener.on_pruned,
     )
+
+    replaced: list[tuple[Object, str]] = []
+
+    def replace(pod: Object, reason: str) -> None:
+        replaced.append((pod, reason))
+        listener.on_replaced(pod, reason)
+
+    def wait(objects: Iterable[Object]) -> None:
+        waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait, replaced=replace)
+        try:
+            waiter.wait(objects)
+        finally:
+            claims.record(cluster, waiter.ready(), listener.say)
 
     def pass_gates(live: list[Object]) -> None:
         waiter = Waiter(cluster, applyset, gates.patience(live), listener.on_wait, gates.LOG_LINES)
@@ -231,10 +255,11 @@ def apply_tier(
         proven = [o.desired for o in outcomes if options.prove and proof_pod.replaces_pods(o.before, o.after)]
         for note in [*leaving.notes(), *(would_be_proven(obj) for obj in proven if options.check)]:
             listener.say(note)
-        if options.wait_seconds and not options.check:
-            waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait)
+        if options.check:
+            _foresee_replaced(cluster, outcomes, replace)
+        elif options.wait_seconds:
             with _timed(seconds, "wait"):
-                waiter.wait(o.after for o in outcomes if o.after)
+                wait(o.after for o in outcomes if o.after)
         due = [] if options.check else reload.due(outcomes)
         if due:
             lease.acquire_once()
@@ -244,7 +269,7 @@ def apply_tier(
                 for work in due
             ]
             if options.wait_seconds:
-                Waiter(cluster, applyset, options.wait_seconds, listener.on_wait).wait(obj for obj in taken if obj)
+                wait(obj for obj in taken if obj)
         if leaving.plan.going:
             with _timed(seconds, "prune"):
                 if not options.check:
@@ -252,13 +277,21 @@ def apply_tier(
                 leaving.finish()
     finally:
         lease.release()
-    reloaded = [work.workload for work in due if not work.new]
-    return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, reloaded, proven)
+    taken_up = [work.workload for work in due if not work.new]
+    return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, taken_up, proven, replaced)
 
 
 def would_be_proven(workload: Object) -> str:
     """What a dry run says of a workload whose new version a run would prove."""
     return f"{describe(workload)}: its new version would be proven on a pod of its own before a pod is replaced"
+
+
+def _foresee_replaced(cluster: Cluster, outcomes: Iterable[Outcome], replace: Callable[[Object, str], None]) -> None:
+    """Report the pods that a run would replace because they are stuck on an earlier revision of their StatefulSet."""
+    for outcome in outcomes:
+        if outcome.desired["kind"] == "StatefulSet" and outcome.before and outcome.after:
+            for pod, reason in would_replace(cluster, outcome.before, outcome.after):
+                replace(pod, reason)
 
 
 @contextmanager

@@ -5,17 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from ..engine.errors import ApiError
+from . import store_versions
 from .problems import Problems
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _VERBS = ("get", "list", "watch", "create", "patch", "delete")
 _LEASE = ("coordination.k8s.io", "leases")  # of every tier that is written
 _LEASE_VERBS = ("get", "create", "update", "delete")
+# Of tiers with stores: pods that are stuck on an earlier revision are deleted, claims remember the image of their data.
+_STORE_TIERS = frozenset({"datastores", "nats"})
+_STORES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "pods"): ("get", "list", "delete"),
+    ("", "persistentvolumeclaims"): ("get", "list", "patch"),
+}
 
 # What each tier writes: API group -> plural names. Cluster-scoped ones stand in CLUSTER_SCOPED.
 TIERS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -75,6 +82,7 @@ class Wanted:
 
     storage: (variable, class) of every volume, the class empty for the default one.
     routes: API group and plural of what carries the two hosts, and the variable that chose it.
+    stores: store -> the variable of its image and the image, of the stores whose data it has to read.
     """
 
     namespace: str
@@ -82,6 +90,7 @@ class Wanted:
     tiers: frozenset[str]
     storage: tuple[tuple[str, str], ...]
     routes: tuple[str, str, str] | None
+    stores: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
@@ -97,8 +106,8 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
             for group, plural in CLUSTER_SCOPED.get(tier, ())
         ),
     ]
-    if wanted.tiers & {"datastores", "nats"}:
-        checks.append(_check_storage)
+    if wanted.tiers & _STORE_TIERS:
+        checks += [_check_storage, _check_store_versions]
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
     found = [Problems() for _ in checks]
@@ -152,6 +161,22 @@ def _check_storage(cluster: Cluster, wanted: Wanted, problems: Problems) -> None
             "",
             "asks for the default StorageClass, and the cluster has none",
             f"Name one. {there}",
+        )
+
+
+def _check_store_versions(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    images = {
+        store: wanted.stores[store][1]
+        for tier, stores in store_versions.STORES_OF_TIER.items()
+        for store in stores
+        if tier in wanted.tiers and store in wanted.stores
+    }
+    for refusal in store_versions.check(cluster, wanted.namespace, images):
+        problems.add(
+            wanted.stores[refusal.store][0],
+            refusal.image,
+            refusal.problem,
+            f"{refusal.remedy}. {store_versions.UNCHECKED}: [{refusal.store}] skips this check",
         )
 
 
@@ -215,6 +240,8 @@ def _needed(wanted: Wanted) -> dict[tuple[str, str], tuple[str, ...]]:
     }
     if wanted.routes and "ingress" in wanted.tiers:
         needed[wanted.routes[:2]] = _VERBS
+    if wanted.tiers & _STORE_TIERS:
+        needed = _STORES | needed
     if wanted.tiers:
         needed[_LEASE] = _LEASE_VERBS
     return needed

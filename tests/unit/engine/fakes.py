@@ -53,5 +53,34 @@ class FakeCluster:
         return SimpleNamespace(status=200 if text else 400, data=text.encode())
 
 
+class WritableCluster(FakeCluster):
+    """One whose objects can be deleted and patched, with everything that was written on record."""
+
+    def __init__(self, *objects: Object) -> None:
+        super().__init__(*objects)
+        # (kind, name, preconditions) of every delete, and (kind, name, body) of every patch.
+        self.deletes: list[tuple[str, str, dict[str, str]]] = []
+        self.patches: list[tuple[str, str, Object]] = []
+        # What the next delete or patch raises.
+        self.refusal: Exception | None = None
+
+    def delete(self, kind: kinds.Kind, namespace: str | None, name: str, **preconditions: str) -> bool:
+        if self.refusal:
+            raise self.refusal
+        self.deletes.append((kind.kind, name, preconditions))
+        there = self.find(kind, namespace, name)
+        if there:
+            self.objects.remove(there)
+        return there is not None
+
+    def patch(self, kind: kinds.Kind, namespace: str | None, name: str, body: Object, writer: str) -> Object:
+        if self.refusal:
+            raise self.refusal
+        if (there := self.find(kind, namespace, name)) is None:
+            raise status_error(404)
+        self.patches.append((kind.kind, name, body))
+        return there
+
+
 def status_error(code: int, message: str = "x") -> errors.ApiError:
     return errors.ApiError(code, json.loads(json.dumps({"message": message})))

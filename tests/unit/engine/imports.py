@@ -3,6 +3,7 @@
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import (
     applier,
     applyset,
+    claims,
     cluster,
     compare,
     config,
@@ -18,6 +19,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine import
     lease,
     manifests,
     ownership,
+    pod_revision,
     proof,
     proof_pod,
     prune,
@@ -26,6 +28,7 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine import
     render,
     retry,
     snapshot,
+    stuck_pods,
     tier,
     waiter,
 )
@@ -35,6 +38,7 @@ __all__ = [
     "FIELD_MANAGER",
     "applier",
     "applyset",
+    "claims",
     "cluster",
     "compare",
     "config",
@@ -50,6 +54,7 @@ __all__ = [
     "lease",
     "manifests",
     "ownership",
+    "pod_revision",
     "proof",
     "proof_pod",
     "prune",
@@ -58,6 +63,7 @@ __all__ = [
     "render",
     "retry",
     "snapshot",
+    "stuck_pods",
     "tier",
     "waiter",
 ]
