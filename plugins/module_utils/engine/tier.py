@@ -140,6 +140,8 @@ class Options:
     check: bool = False
     show_before: bool = False
     force_conflicts: bool = False
+    # Replace a StatefulSet, around its running pods, if all that cannot be changed in place are larger volumes.
+    grow_volumes: bool = False
     wait_seconds: float = 0
     lock_seconds: float = 0
     prune: bool = True
@@ -202,6 +204,7 @@ def apply_tier(
         check=options.check,
         show_before=options.show_before,
         force_conflicts=options.force_conflicts,
+        grow_volumes=options.grow_volumes,
         sources=loaded.sources,
         progress=listener.on_object,
         planned=listener.on_plan,
