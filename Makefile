@@ -95,8 +95,8 @@ drift: setup ## Show what somebody changed behind our back, who and when
 releases: setup ## List releases; N=3 shows one, DIFF=3 or DIFF=2,3 compares
 	@$(screen) playbooks/releases.yml $(call extra,release,$(N)) $(call extra,release_diff,$(DIFF)) $(ARGS)
 
-rollback: setup ## Bring the release before the last back, or TO=3
-	@$(screen) playbooks/rollback.yml $(call extra,rollback_to,$(TO)) $(ARGS)
+rollback: setup ## Bring the last good release back, or TO=3; TIERS=datastores: these tiers only, also with data
+	@$(screen) playbooks/rollback.yml $(call extra,rollback_to,$(TO)) $(call extra,rollback_tiers,$(TIERS)) $(ARGS)
 
 rotate: setup ## New values for WHAT=postgres,superuser,nats,jwt,qdrant,ai; no request fails
 	@$(playbook) playbooks/rotate.yml $(call extra,rotate,$(WHAT)) $(ARGS)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any, ClassVar
 
+from ..module_utils.ansible import dry_run
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine.cluster import Cluster
 from ..module_utils.engine.credentials import PREVIOUS
 from ..module_utils.engine.errors import EngineError
-from ..module_utils.operations import rotation
+from ..module_utils.operations import pending, rotation
 from ..module_utils.operations.cluster_view import DEPLOYMENT, POD, read
 
 # How often pods are looked at, and what the kubelet may need beyond a pod's own grace.
@@ -27,7 +29,8 @@ class ActionModule(Operation):
     WRITES = True
     SPEC: ClassVar[dict[str, Any]] = {
         "what": {"type": "list", "elements": "str", "default": []},
-        "step": {"type": "str", "required": True, "choices": ["prepare", "switch", "drain", "retire"]},
+        "step": {"type": "str", "required": True, "choices": ["prepare", "switch", "drain", "retire", "forget"]},
+        "tiers": {"type": "list", "elements": "str", "default": []},
         "overlap": {"type": "int", "default": 0},
     }
 
@@ -43,8 +46,11 @@ class ActionModule(Operation):
             return self._drain(cluster, namespace, chosen, live, args["overlap"])
         if args["step"] == "prepare":
             step = rotation.prepare(chosen, live, self.variables.given("platform_credentials"))
+            if args["tiers"]:
+                self._refuse_others(cluster, args, chosen, live)
         else:
-            step = {"switch": rotation.switch, "retire": rotation.retire}[args["step"]](chosen, live)
+            steps = {"switch": rotation.switch, "retire": rotation.retire, "forget": rotation.forget}
+            step = steps[args["step"]](chosen, live)
         if step.data and not self._task.check_mode:
             rotation.write(cluster, namespace, self.secret(), step, version)
         if step.lines:
@@ -57,6 +63,22 @@ class ActionModule(Operation):
                 f"platform_existing_secret names {name}, which is yours and is only read. Nothing was changed.",
                 f"{rotation.PAGE} says which keys to set in it, and when to run site.yml in between.",
             )
+
+    def _refuse_others(
+        self, cluster: Cluster, args: dict[str, Any], chosen: list[rotation.Credential], live: dict[str, str]
+    ) -> None:
+        """Raises EngineError if the inventory holds changes other than values that this rotation puts in force."""
+        own = frozenset(credential.name for credential in chosen)
+        earlier = rotation.before(live, self._catalogue())
+        # A run that did not get to its end may have applied what the inventory gives, or not yet what the Secret holds.
+        cases = [
+            dry_run.Case(not_given=own),
+            *([dry_run.Case()] if own & self.variables.given("platform_credentials").keys() else []),
+            *([dry_run.Case(not_given=own, secret=earlier)] if earlier else []),
+        ]
+        names = dry_run.chosen(self, args["tiers"])
+        found = pending.find(partial(dry_run.results, self, cluster, args["namespace"], names, case) for case in cases)
+        pending.refuse(found, "`make rotate`")
 
     def _drain(
         self,

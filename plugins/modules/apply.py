@@ -139,6 +139,14 @@ options:
       - The variable C(platform_prove) if it is left out.
     type: bool
     default: true
+  grow_volumes:
+    description:
+      - Whether to replace a StatefulSet whose volumes are declared larger, which the API does not let anyone change in
+        place. It is deleted without its pods and created again in one step; the pods go on serving and are adopted.
+      - Grow the claims first (M(multi_agent.platform.expand_storage)). Anything else that cannot be changed in place
+        still fails.
+    type: bool
+    default: false
   prune:
     description:
       - Whether objects of the tier that are no longer declared are deleted.

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: expand_storage
-short_description: Grows the volumes of StatefulSets with their data in place
+short_description: Grows the claims of StatefulSets with their data in place
 version_added: 0.1.0
 author:
   - The multi_agent.platform authors
 description:
-  - Grows the claims of each StatefulSet to the wanted size, then deletes the StatefulSet without its pods, so that the
-    tier which declares it can make it anew with the larger template. Pods go on serving.
+  - Grows the claims of each StatefulSet to the wanted size and waits until they have it. No StatefulSet is touched; its
+    tier replaces it afterwards (O(multi_agent.platform.apply#module:grow_volumes)), as C(playbooks/expand_storage.yml)
+    does.
   - Refuses, before anything is written, a volume that would shrink and a StorageClass that does not let volumes grow.
 options:
   sizes:
@@ -20,6 +21,13 @@ options:
       - Wanted size of the volumes of each StatefulSet, by its name, as Kubernetes quantities.
     type: dict
     required: true
+  tiers:
+    description:
+      - Tiers that the play applies too. If a run would change anything in them but what follows from the sizes, the
+        module fails and names it.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation

@@ -14,17 +14,27 @@ description:
   - Applies the manifests of an earlier release as a run of site.yml would, waits until everything is ready, deletes
     what came later, and records that as a release of its own.
   - Credentials stay as they are now; a rotated password does not come back.
-  - The tiers datastores and nats stay as they are unless O(data_tiers) names them. Database schemas are never changed;
-    no migration runs, and those that ran since are named.
+  - The tiers datastores and nats stay as they are unless O(tiers) names them. If nothing else differs, the module fails
+    and says which command brings them back. Database schemas are never changed; no migration runs, and those that ran
+    since are named.
+  - Volumes, claims and what a quota allows of resources that are in use are not made smaller; what stays is named, and
+    recorded with the release.
   - Everything is read and checked before anything is written.
 options:
   to:
     description:
-      - Number of the release. The newest before the last one that did not fail and differs from it, where left out.
+      - Number of the release. By default the newest one before the last that did not fail; if the last did not fail
+        either, the newest of those that differs from it.
     type: int
+  tiers:
+    description:
+      - Tiers to bring back, and no other; V(all) means all of the release. By default all but those that hold data.
+    type: list
+    elements: str
+    default: []
   data_tiers:
     description:
-      - Tiers that hold data and are to be brought back too.
+      - Tiers that hold data and are to be brought back too. Deprecated; use O(tiers).
     type: list
     elements: str
     default: []
@@ -49,11 +59,11 @@ EXAMPLES = r"""
   multi_agent.platform.rollback:
     namespace: multi-agent
 
-- name: Release 7 is back, messaging included
+- name: Bring the datastores of release 7 back
   multi_agent.platform.rollback:
     namespace: multi-agent
     to: 7
-    data_tiers: [nats]
+    tiers: [datastores]
 """
 
 RETURN = r"""
@@ -66,7 +76,7 @@ counts:
   returned: always
   type: dict
 left_out:
-  description: Tiers that differ and stay as they are.
+  description: Tiers with data that differ or failed, and stay as they are.
   returned: always
   type: list
   elements: str

@@ -28,10 +28,17 @@ options:
   step:
     description:
       - V(prepare) adds new values, V(switch) puts them in force, V(drain) waits for the last pod that has the former
-        ones, V(retire) removes those.
+        ones, V(retire) takes those out of use, V(forget) removes them once the tiers have been applied.
     type: str
-    choices: [prepare, switch, drain, retire]
+    choices: [prepare, switch, drain, retire, forget]
     required: true
+  tiers:
+    description:
+      - Tiers that the play applies. If a run would change anything in them but the credentials that are rotated,
+        V(prepare) fails before it writes, and names it.
+    type: list
+    elements: str
+    default: []
   overlap:
     description:
       - Seconds that V(drain) waits longer where O(what) has V(jwt), for tokens that were signed with the former key.

@@ -36,8 +36,13 @@ def named(tiers: Sequence[str]) -> list[Path]:
     return [known[name] for name in tiers]
 
 
-def with_defaults(templar: Any, loader: Any, roles: Iterable[Path]) -> Variables:
-    """The play's variables, and below them the defaults and vars of ``roles``, cast as their specs say."""
+def with_defaults(
+    templar: Any, loader: Any, roles: Iterable[Path], instead: Mapping[str, Any] | None = None
+) -> Variables:
+    """The play's variables, and below them the defaults and vars of ``roles``, cast as their specs say.
+
+    ``instead``: values that replace those of the play.
+    """
     known: dict[str, Any] = {}
     specs = [SHARED_ROLE, *roles]
     for role in specs[1:]:
@@ -45,7 +50,7 @@ def with_defaults(templar: Any, loader: Any, roles: Iterable[Path]) -> Variables
             file = role / part / "main.yml"
             if file.is_file():
                 known.update(loader.load_from_file(str(file), trusted_as_template=True) or {})
-    names = {**known, **templar.available_variables}
+    names = {**known, **templar.available_variables, **(instead or {})}
     return Variables(templar.copy_with_new_env(available_variables=names), names, specs)
 
 

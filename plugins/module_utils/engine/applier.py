@@ -61,6 +61,8 @@ class Applier:
     # Read an object that is there but not ours yet before it is adopted, so that a diff can show it.
     show_before: bool = False
     force_conflicts: bool = False
+    # Replace StatefulSets whose volumes are declared larger.
+    grow_volumes: bool = False
     sources: Mapping[Identity, str] = field(default_factory=dict)
     progress: Callable[[Outcome], None] = lambda _outcome: None
     # Called with how many objects are about to be written.
@@ -308,7 +310,7 @@ class Applier:
             if conflicts.managers(error):
                 raise conflicts.explain(error, what, self._live(kind, desired)) from error
             if immutable.refused_for(error) and (live := self._live(kind, desired)):
-                if immutable.may_recreate(error, desired):
+                if immutable.may_recreate(error, desired) or (self.grow_volumes and immutable.grows(desired, live)):
                     return self._recreate(kind, desired, live, what)
                 raise immutable.explain(error, what, desired, live) from error
             raise
@@ -327,9 +329,20 @@ class Applier:
         if self.check:
             return RECREATED, desired
         metadata = live["metadata"]
-        self.cluster.delete(kind, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
-        self._until_gone(kind, live, what)
-        return RECREATED, self._send(kind, desired, what, False)[1]
+        namespace, name, uid = metadata.get("namespace"), metadata["name"], metadata["uid"]
+        keeps_pods = desired["kind"] == "StatefulSet"
+        if keeps_pods:
+            self._prove(kind, desired, what)
+        # A run that is told to stop in between leaves nothing deleted that is not made again.
+        with self.cluster.interruption.shielded():
+            self.cluster.delete(kind, namespace, name, uid=uid, propagation="Orphan" if keeps_pods else "Background")
+            self._until_gone(kind, live, what)
+            return RECREATED, self._send(kind, desired, what, False)[1]
+
+    def _prove(self, kind: Kind, desired: Object, what: str) -> None:
+        """The server takes the replacement, by a dry run under another name. Raises EngineError; nothing is deleted."""
+        namesake = {**desired, "metadata": {**desired["metadata"], "name": f"{desired['metadata']['name'][:40]}-proof"}}
+        self.cluster.apply(kind, namesake, dry_run=True, what=what)
 
     def _until_gone(self, kind: Kind, live: Object, what: str) -> None:
         """Wait until ``live``, which is being deleted, is gone. Raises EngineError naming what holds it."""

@@ -5,7 +5,8 @@ that the user named (only read), the value that the inventory gives, the live Se
 Values never leave this module but through ``get`` and ``standby``, which templates of Secrets call.
 
 While a credential is rotated, a second value is accepted beside the one in force. It is in the same Secret, under the
-name with a suffix: ``_next`` before the parts use it, ``_previous`` once they do (see operations/rotation.py).
+name with a suffix: ``_next`` before the parts use it, ``_previous`` once they do (see operations/rotation.py). One that
+is no longer accepted is kept as ``_retired`` until no server knows it; nothing renders it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import base64
 import secrets
 import string
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +28,7 @@ from .manifests import Identity, secret_values
 SECRET = BUILT_IN["v1", "Secret"]
 CLAIM = BUILT_IN["v1", "PersistentVolumeClaim"]
 
-NEXT, PREVIOUS = "_next", "_previous"
+NEXT, PREVIOUS, RETIRED = "_next", "_previous", "_retired"
 
 LENGTH = 40
 # Shorter values are no secrets (preflight refuses them) and would cut words apart when masked.
@@ -130,6 +131,10 @@ class Credentials:
         if value := given or self._read().get(name):
             return value
         return self._make(name, key)
+
+    def holding(self, values: Mapping[str, str]) -> Credentials:
+        """These credentials as they would be if the live Secret held ``values``."""
+        return replace(self, _live=dict(values), _looked=True)
 
     def standby(self, name: str) -> str:
         """The other value of credential ``name`` that is accepted while it is rotated; empty outside of a rotation."""

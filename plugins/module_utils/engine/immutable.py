@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..platform.quantity import parse
 from .errors import ApiError, EngineError
 from .manifests import identity
 
@@ -27,6 +28,7 @@ _IMMUTABLE = re.compile(
     r"may not change once set|may not be changed|cannot be changed|cannot change roleRef|updates to \w+ are forbidden",
     re.I,
 )
+_VOLUME_SIZE = re.compile(r"spec\.volumeClaimTemplates\[\d+\]\.spec\.resources")
 _REASONS = frozenset({"FieldValueInvalid", "FieldValueForbidden"})
 # Of a Secret only these are shown: any other field may hold its values, annotations of kubectl too.
 _SHOWN_OF_SECRET = frozenset({"type", "immutable"})
@@ -47,6 +49,23 @@ def may_recreate(error: ApiError, desired: Object) -> bool:
     What a webhook refuses is a policy of somebody else: nothing goes for that, even where its answer names a field.
     """
     return identity(desired)[:2] in _RECREATED and not error.server_message.startswith("admission webhook ")
+
+
+def grows(desired: Object, live: Object) -> bool:
+    """Whether larger volumes are all that cannot be changed in place from the StatefulSet ``live`` to ``desired``."""
+    if desired["kind"] != "StatefulSet":
+        return False
+    fields = _stateful_fields(desired, live)
+    return bool(fields) and all(
+        _VOLUME_SIZE.fullmatch(field) and _is_larger(_at(desired, field), _at(live, field)) for field in fields
+    )
+
+
+def _is_larger(wanted: Any, current: Any) -> bool:
+    """Whether of two ``resources`` of a claim the storage is larger in the first, and nothing else differs."""
+    sizes = [str(((resources or {}).get("requests") or {}).get("storage", "0")) for resources in (wanted, current)]
+    same = {**(wanted or {}), "requests": {**((wanted or {}).get("requests") or {}), "storage": sizes[1]}} == current
+    return same and parse(sizes[0]).amount > parse(sizes[1]).amount
 
 
 def _fields(error: ApiError) -> list[str]:

@@ -6,6 +6,7 @@ Split so that each step can be called alone: ``load`` (templates to objects), ``
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -153,6 +154,8 @@ class Options:
     check: bool = False
     show_before: bool = False
     force_conflicts: bool = False
+    # Replace a StatefulSet, around its running pods, if all that cannot be changed in place are larger volumes.
+    grow_volumes: bool = False
     wait_seconds: float = 0
     lock_seconds: float = 0
     prune: bool = True
@@ -205,10 +208,7 @@ def apply_tier(
     )
 
     replaced: list[tuple[Object, str]] = []
-
-    def replace(pod: Object, reason: str) -> None:
-        replaced.append((pod, reason))
-        listener.on_replaced(pod, reason)
+    replace = functools.partial(_note_replaced, replaced, listener)
 
     def wait(objects: Iterable[Object]) -> None:
         waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait, replaced=replace)
@@ -237,6 +237,7 @@ def apply_tier(
         check=options.check,
         show_before=options.show_before,
         force_conflicts=options.force_conflicts,
+        grow_volumes=options.grow_volumes,
         sources=loaded.sources,
         progress=listener.on_object,
         planned=listener.on_plan,
@@ -284,6 +285,11 @@ def apply_tier(
 def would_be_proven(workload: Object) -> str:
     """What a dry run says of a workload whose new version a run would prove."""
     return f"{describe(workload)}: its new version would be proven on a pod of its own before a pod is replaced"
+
+
+def _note_replaced(replaced: list[tuple[Object, str]], listener: Listener, pod: Object, reason: str) -> None:
+    replaced.append((pod, reason))
+    listener.on_replaced(pod, reason)
 
 
 def _foresee_replaced(cluster: Cluster, outcomes: Iterable[Outcome], replace: Callable[[Object, str], None]) -> None:

@@ -1,8 +1,9 @@
 """Rotating credentials: the values of the Secret that all others are rendered from, changed in steps that overlap.
 
 A credential ``c`` goes through: c alone; c and ``c_next`` (both are accepted, parts use c); c, which is the new value,
-and ``c_previous`` (both are accepted, parts use c); c alone. After each step the tiers are applied, which render what
-the Secret holds: a run of site.yml in between leaves a rotation where it is, and one that was interrupted goes on.
+and ``c_previous`` (both are accepted, parts use c); c and ``c_retired``, which nothing renders; c alone. After each
+step the tiers are applied, which render what the Secret holds: a run of site.yml in between leaves a rotation where it
+is, and one that was interrupted goes on. From each state the one before it can be told (``before``).
 Passwords of database roles and NATS users come with a login name, ``<store>_user_<part>``, which changes with them: a
 server knows one password a login.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..engine.cluster import Cluster
-from ..engine.credentials import NEXT, PREVIOUS, generated
+from ..engine.credentials import NEXT, PREVIOUS, RETIRED, generated
 from ..engine.errors import ApiError, EngineError
 from ..engine.manifests import secret_values
 from .cluster_view import SECRET
@@ -61,8 +62,7 @@ def choose(what: Iterable[str], catalogue: Mapping[str, Any]) -> list[Credential
     found: list[Credential] = []
     for word in wanted:
         if word in {"postgres", "nats"}:
-            parts = catalogue["stores"][word]["users"]
-            found += [Credential(f"{word}_password_{part}", word, part) for part in parts]
+            found += _of_parts(word, catalogue)
         elif word == "ai":
             found += [Credential(c["name"], external=True) for c in catalogue["credentials"] if c["kind"] == "external"]
         elif any(c["name"] == _ONE[word] for c in catalogue["credentials"]):
@@ -72,6 +72,10 @@ def choose(what: Iterable[str], catalogue: Mapping[str, Any]) -> list[Credential
             f"The catalogue has no credential of {', '.join(wanted)}.", "See `secrets` and `uses` of its parts."
         )
     return sorted(found, key=lambda credential: credential.name)
+
+
+def _of_parts(store: str, catalogue: Mapping[str, Any]) -> list[Credential]:
+    return [Credential(f"{store}_password_{part}", store, part) for part in catalogue["stores"][store]["users"]]
 
 
 def prepare(
@@ -86,6 +90,8 @@ def prepare(
         name, value = credential.name, given.get(credential.name)
         if name not in live:
             wrong.append(f"{name} is not in the cluster yet: run site.yml first.")
+        elif f"{name}{RETIRED}" in live:
+            step.lines.append(f"{name}: the former value is no longer accepted; going on from there")
         elif f"{name}{PREVIOUS}" in live:
             step.lines.append(f"{name}: parts use the new value already; going on from there")
         elif f"{name}{NEXT}" in live and value in (None, live[f"{name}{NEXT}"]):
@@ -126,10 +132,35 @@ def retire(chosen: Iterable[Credential], live: Mapping[str, str]) -> Step:
     """Former values are no longer accepted."""
     step = Step()
     for credential in chosen:
-        if f"{credential.name}{PREVIOUS}" in live:
-            step.data[f"{credential.name}{PREVIOUS}"] = None
+        if (value := live.get(f"{credential.name}{PREVIOUS}")) is not None:
+            step.data |= {f"{credential.name}{PREVIOUS}": None, f"{credential.name}{RETIRED}": value}
             step.lines.append(f"{credential.name}: the former value is no longer accepted")
     return step
+
+
+def forget(chosen: Iterable[Credential], live: Mapping[str, str]) -> Step:
+    """Former values are gone."""
+    retired = [f"{credential.name}{RETIRED}" for credential in chosen]
+    return Step(dict.fromkeys(key for key in retired if key in live))
+
+
+def before(live: Mapping[str, str], catalogue: Mapping[str, Any]) -> dict[str, str] | None:
+    """What the Secret held before the last step of each rotation that is under way; None if none is.
+
+    The tiers may still be as they were then, if a run ended after the step and before it had applied them.
+    """
+    logins = {c.name: c for store in ("postgres", "nats") for c in _of_parts(store, catalogue)}
+    held = dict(live)
+    for name in (credential["name"] for credential in catalogue["credentials"]):
+        if f"{name}{NEXT}" in live:
+            del held[f"{name}{NEXT}"]
+        elif f"{name}{PREVIOUS}" in live:
+            held |= {name: held.pop(f"{name}{PREVIOUS}"), f"{name}{NEXT}": live[name]}
+            if (credential := logins.get(name)) and credential.login in live:
+                held[credential.login] = other(live[credential.login], credential.part)
+        elif f"{name}{RETIRED}" in live:
+            held[f"{name}{PREVIOUS}"] = held.pop(f"{name}{RETIRED}")
+    return None if held == dict(live) else held
 
 
 def other(login: str, part: str) -> str:

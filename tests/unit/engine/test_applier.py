@@ -162,3 +162,81 @@ def test_check_mode_of_an_object_whose_namespace_comes_with_the_run() -> None:
     cluster.refusals = iter([failure])
     with pytest.raises(errors.ApiError):
         run(cluster, obj)
+
+
+FORBIDDEN = {
+    "reason": "FieldValueForbidden",
+    "field": "spec",
+    "message": "Forbidden: updates to statefulset spec for fields other than 'replicas', 'template' are forbidden",
+}
+
+
+def stateful_set(size: str, **spec: Any) -> Object:
+    template = {"metadata": {"name": "data"}, "spec": {"resources": {"requests": {"storage": size}}}}
+    return make(
+        "apps/v1", "StatefulSet", "db", metadata={"uid": "1"}, spec={"volumeClaimTemplates": [template], **spec}
+    )
+
+
+def refused() -> errors.ApiError:
+    return errors.ApiError(422, {"details": {"causes": [FORBIDDEN]}})
+
+
+def test_a_set_with_larger_volumes_is_replaced_in_one_step() -> None:
+    live = stateful_set("10Gi")
+    cluster = Server(live)
+    cluster.refusals = iter([refused()])
+    told = cluster.delete
+
+    def delete(*where: Any, **how: Any) -> bool:
+        assert (how["uid"], how["propagation"]) == ("1", "Orphan")
+        cluster.interruption.tell("SIGINT")
+        return told(*where, **how)
+
+    cluster.delete = delete  # type: ignore[method-assign]
+    outcome = run(cluster, stateful_set("20Gi"), live, grow_volumes=True)
+    assert outcome.action == "recreated"
+    # Told to stop as soon as it was deleted: it is made again all the same. The replacement was proven before.
+    assert [name for name, _ in cluster.applied] == ["db", "db-proof", "db"]
+    assert cluster.deleted == ["db"]
+
+
+def test_a_set_whose_replacement_is_refused_is_not_deleted() -> None:
+    live = stateful_set("10Gi")
+    cluster = Server(live)
+    cluster.refusals = iter([refused(), errors.ApiError(403, {"message": "a policy says no"})])
+    with pytest.raises(errors.ApiError, match="a policy says no"):
+        run(cluster, stateful_set("20Gi"), live, grow_volumes=True)
+    assert cluster.deleted == []
+
+
+@pytest.mark.parametrize(
+    ("desired", "grow"),
+    [
+        (stateful_set("20Gi"), False),
+        (stateful_set("5Gi"), True),
+        (stateful_set("20Gi", serviceName="other"), True),
+    ],
+    ids=["not asked for", "smaller", "something else too"],
+)
+def test_a_set_is_not_replaced_for_anything_else(desired: Object, grow: bool) -> None:
+    live = stateful_set("10Gi", serviceName="db")
+    cluster = Server(live)
+    cluster.refusals = iter([refused()])
+    with pytest.raises(immutable.ImmutableField):
+        run(cluster, desired, live, grow_volumes=grow)
+    assert cluster.deleted == []
+
+
+def test_a_binding_told_to_stop_in_between_is_made_again() -> None:
+    live = binding()
+    cluster = Server(live)
+    cluster.refusals = iter([errors.ApiError(422, {"details": {"causes": [IMMUTABLE]}})])
+    told = cluster.delete
+
+    def delete(*where: Any, **how: Any) -> bool:
+        cluster.interruption.tell("SIGINT")
+        return told(*where, **how)
+
+    cluster.delete = delete  # type: ignore[method-assign]
+    assert run(cluster, binding(), live).action == "recreated"

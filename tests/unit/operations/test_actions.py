@@ -132,7 +132,10 @@ def test_a_rollback_records_no_credential(secrets: list[Any], monkeypatch: pytes
     secrets += [credentials(), credentials(postgres_password="hunter22")]
     recorded: list[Any] = []
     release = types.SimpleNamespace(number=1, failed=False, body={"time": None, "by": "x", "revision": ""})
-    prepared = types.SimpleNamespace(release=release, tiers=["services"], left_out=[], lacking=[])
+    stored: dict[str, list[Any]] = {"services": []}
+    prepared = types.SimpleNamespace(
+        release=release, tiers=["services"], stored=stored, left_out={}, kept=[], lacking=[]
+    )
 
     def apply(*arguments: Any) -> None:
         arguments[-1].on_pruned({"kind": "Job", "metadata": {"name": "x"}})
@@ -140,19 +143,18 @@ def test_a_rollback_records_no_credential(secrets: list[Any], monkeypatch: pytes
 
     for name, value in {
         "target": lambda *_: release,
+        "choose": lambda *_: frozenset(["services"]),
         "prepare": lambda *_: prepared,
         "migrated": lambda *_: [],
-        "without_migrations": lambda objects: objects,
         "apply": apply,
     }.items():
         monkeypatch.setattr(rollback, name, value)
     monkeypatch.setattr(releases, "load", lambda *_: [release])
-    monkeypatch.setattr(releases, "manifests", lambda *_: [])
     monkeypatch.setattr(releases, "record", lambda *arguments: recorded.append(arguments[4].failed))
     made: Any = OPERATIONS["rollback"].__new__(OPERATIONS["rollback"])
     made._task = types.SimpleNamespace(check_mode=False)
     made.host, made.variables = "local", types.SimpleNamespace(get=lambda *_: "")
-    args = {"namespace": "ns", "to": 1, "data_tiers": [], "wait": False, "wait_timeout": 0}
+    args = {"namespace": "ns", "to": 1, "tiers": ["services"], "data_tiers": [], "wait": False, "wait_timeout": 0}
     with pytest.raises(EngineError):
         made.operate(engine.Cluster(Connection("https://127.0.0.1:1")), args)
     assert recorded == ["agent said: ********"]

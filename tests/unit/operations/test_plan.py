@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.multi_agent.platform.plugins.action import plan
+from ansible_collections.multi_agent.platform.plugins.module_utils.ansible import dry_run
 from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.variables import Variables
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.tier import Result
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations.plan import Plan
@@ -23,7 +23,7 @@ def variables(**values: Any) -> Variables:
 
 @pytest.mark.parametrize("values", [{}, dict.fromkeys(NAMES)], ids=["not there", "left empty"])
 def test_what_is_left_empty_means_the_default(values: dict[str, Any]) -> None:
-    options = plan.how(variables(**values), "ns")
+    options = dry_run.options(variables(**values), "ns")
     assert (options.check, options.prune, options.force_conflicts) == (True, True, False)
     assert options.prove
     assert (options.policy.data, options.policy.most) == (frozenset(), False)
@@ -36,7 +36,7 @@ def test_what_is_said_counts() -> None:
         "platform_prune_data": ["PersistentVolumeClaim/x"],
         "platform_prune_most": True,
     }
-    options = plan.how(variables(**values, platform_force_conflicts="true"), "ns")
+    options = dry_run.options(variables(**values, platform_force_conflicts="true"), "ns")
     assert (options.prove, options.prune, options.force_conflicts) == (False, False, True)
     assert (options.policy.data, options.policy.most) == (frozenset(["PersistentVolumeClaim/x"]), True)
 

@@ -63,6 +63,33 @@ def test_the_release_before_the_last_that_differs_and_did_not_fail():
     assert rollback.target(every, 2).number == 2
 
 
+def test_after_a_failure_the_last_good_release_is_brought_back():
+    good, bad = _release(1, {"s": "a"}), _release(2, {"s": "b"}, "broken")
+    assert rollback.target([good, bad], None).number == 1
+    # The inventory was corrected, and the run failed all the same.
+    assert rollback.target([good, bad, _release(3, {"s": "a"}, "still broken")], None).number == 1
+    with pytest.raises(EngineError, match="before 3"):
+        rollback.target([good, bad, _release(3, {"s": "a"})], None)
+
+
+def test_named_tiers_decide_which_release_differs():
+    every = [_release(1, {"s": "a", "d": "a"}), _release(2, {"s": "b", "d": "b"}), _release(3, {"s": "c", "d": "b"})]
+    assert rollback.target(every, None, ["d"]).number == 1
+    assert rollback.target(every, None, ["s"]).number == 2
+    with pytest.raises(EngineError, match="that differs in x"):
+        rollback.target(every, None, ["x"])
+
+
+def test_tiers_to_bring_back():
+    release = _release(1, dict.fromkeys(("namespace", "datastores", "nats", "services"), "a"))
+    assert rollback.choose(release, [], []) == {"namespace", "services"}
+    assert rollback.choose(release, [], ["nats"]) == {"namespace", "services", "nats"}
+    assert rollback.choose(release, ["datastores"], []) == {"datastores"}
+    assert rollback.choose(release, ["all"], []) == release.tiers.keys()
+    with pytest.raises(EngineError, match="has no tier tapes"):
+        rollback.choose(release, ["tapes"], [])
+
+
 def test_a_teardown_is_not_brought_back():
     deployed, gone, again = _release(1, {"s": "a"}), _release(2, {}), _release(3, {"s": "b"})
     assert rollback.target([deployed, gone], None).number == 1

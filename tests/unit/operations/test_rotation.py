@@ -36,8 +36,10 @@ def test_both_values_are_there_from_the_first_step_to_the_last() -> None:
     assert switched["postgres_password_agent_previous"] == "value-1"
     assert switched["postgres_user_agent"] == "agent_b"
     retired = apply(switched, rotation.retire([AGENT], switched))
-    assert retired == {**LIVE, "postgres_password_agent": "second", "postgres_user_agent": "agent_b"}
-    back = apply(retired, rotation.prepare([AGENT], retired, {}, lambda: "third"))
+    ended = {**LIVE, "postgres_password_agent": "second", "postgres_user_agent": "agent_b"}
+    assert retired == {**ended, "postgres_password_agent_retired": "value-1"}
+    assert apply(retired, rotation.forget([AGENT], retired)) == ended
+    back = apply(ended, rotation.prepare([AGENT], ended, {}, lambda: "third"))
     assert apply(back, rotation.switch([AGENT], back))["postgres_user_agent"] == "agent", "logins take turns"
 
 
@@ -47,7 +49,21 @@ def test_what_has_no_login_changes_alone() -> None:
     assert step.data == {"jwt_secret": "second", "jwt_secret_previous": "value-2", "jwt_secret_next": None}
 
 
-@pytest.mark.parametrize("suffix", ["_next", "_previous"])
+def test_the_state_before_each_step_can_be_told() -> None:
+    passwords = [{"name": "postgres_password_agent", "kind": "internal"}]
+    catalogue = {**CATALOGUE, "credentials": [*CATALOGUE["credentials"], *passwords]}
+    assert rotation.before(LIVE, catalogue) is None
+    prepared = apply(LIVE, rotation.prepare([AGENT, JWT], LIVE, {}, iter(["second", "third"]).__next__))
+    assert rotation.before(prepared, catalogue) == LIVE
+    switched = apply(prepared, rotation.switch([AGENT, JWT], prepared))
+    # Without a login on record the part is named like itself, so the same is rendered.
+    assert rotation.before(switched, catalogue) == {**prepared, "postgres_user_agent": "agent"}
+    retired = apply(switched, rotation.retire([AGENT, JWT], switched))
+    assert rotation.before(retired, catalogue) == switched
+    assert rotation.before(apply(retired, rotation.forget([AGENT, JWT], retired)), catalogue) is None
+
+
+@pytest.mark.parametrize("suffix", ["_next", "_previous", "_retired"])
 def test_a_step_that_was_taken_is_not_taken_again(suffix: str) -> None:
     live = {**LIVE, f"jwt_secret{suffix}": "other"}
     step = rotation.prepare([JWT], live, {}, lambda: "third")

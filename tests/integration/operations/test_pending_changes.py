@@ -1,0 +1,205 @@
+"""A command applies its own change alone: another one that waits in the inventory is left alone, or refused by name."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ..conftest import Cluster
+from .test_verbs import Platform
+
+NATS = "nats:2.14.3-alpine"
+# Another image of a store, and another variable of a component.
+PENDING: dict[str, Any] = {
+    "platform_image_overrides": {"nats": NATS},
+    "platform_services_overrides": {"tool": {"env": {"WAITING": "1"}}},
+}
+OTHER = (
+    "nats: StatefulSet nats (configured)",
+    f" -> {NATS}",
+    "services: Deployment tool-service (configured)",
+    "[WAITING]: + ",
+    "make deploy",
+)
+LARGER: dict[str, Any] = {"platform_stores_overrides": {"qdrant": {"storage": {"size": "12Gi"}}}}
+APPLIED = ("datastores", "nats", "services", "frontend")
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: Cluster) -> Iterator[Platform]:
+    made = Platform(cluster, f"pending-{secrets.token_hex(4)}")
+    made.run("site")
+    yield made
+    cluster.kubectl("delete", "namespace", made.namespace, "--wait=false", "--ignore-not-found")
+
+
+def state(platform: Platform) -> dict[str, Any]:
+    """Generations of what a command could have changed, the sizes of claims, and the credentials."""
+    kinds = "deployments,statefulsets,services,networkpolicies,resourcequotas,persistentvolumeclaims,configmaps,secrets"
+    items = platform.get(kinds)["items"]
+    return {
+        f"{item['kind']} {item['metadata']['name']}": (
+            item["metadata"].get("generation"),
+            item.get("data") or item["spec"] if item["kind"] not in {"Deployment", "StatefulSet"} else "",
+        )
+        for item in items
+        if item["metadata"]["name"] != "kube-root-ca.crt"
+    }
+
+
+def waits(platform: Platform) -> bool:
+    """Whether the pending changes are not rolled out."""
+    (store,) = platform.get("statefulset", "nats")["spec"]["template"]["spec"]["containers"]
+    (tool,) = platform.get("deployment", "tool-service")["spec"]["template"]["spec"]["containers"]
+    return store["image"] != NATS and "WAITING" not in {variable["name"] for variable in tool["env"]}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "own"),
+    [("rotate", {"rotate": "jwt,nats,qdrant", "rotate_overlap": 0}), ("expand_storage", LARGER)],
+)
+@pytest.mark.parametrize("arguments", [(), ("--check",)], ids=["", "check"])
+def test_what_renders_the_inventory_refuses_by_name(
+    platform: Platform, playbook: str, own: dict[str, Any], arguments: tuple[str, ...]
+) -> None:
+    before = state(platform)
+    said = platform.run(playbook, *arguments, expect=2, **PENDING, **own)
+    # A volume's growth applies no tier of components.
+    for words in OTHER if playbook == "rotate" else [*OTHER[:2], OTHER[-1]]:
+        assert words in said
+    assert "Nothing was changed" in said
+    assert state(platform) == before
+
+
+@pytest.mark.parametrize(
+    ("playbook", "own"),
+    [
+        ("restart", {"part": "tool"}),
+        ("restart", {"part": "nats"}),
+        ("scale", {"part": "tool", "replicas": 3}),
+        ("rollback", {}),
+    ],
+)
+def test_what_does_not_render_it_leaves_it_alone(platform: Platform, playbook: str, own: dict[str, Any]) -> None:
+    if playbook == "scale":
+        platform.kubectl("delete", "hpa", "tool-service")
+    if playbook == "rollback":
+        platform.run("site", platform_image_overrides={"agent": "multi-agent/agent-service:2.0.0"})
+    platform.run(playbook, **PENDING, **own)
+    assert waits(platform)
+    if playbook == "rollback":
+        assert platform.image().endswith(":1.0.0")
+    platform.run("site")
+
+
+def test_a_teardown_applies_nothing_of_it(platform: Platform) -> None:
+    said = platform.run("teardown", "--check", **PENDING)
+    assert "Deployment tool-service" in said
+    assert waits(platform)
+
+
+def test_a_credential_of_the_inventory_that_is_not_rotated_is_pending(platform: Platform) -> None:
+    given = {"platform_credentials": {"openai_api_key": f"sk-{secrets.token_urlsafe(32)}"}}
+    before = state(platform)
+    said = platform.run("rotate", rotate="jwt", rotate_overlap=0, expect=2, **given)
+    assert "services: Secret model-service-credentials (configured)" in said
+    assert given["platform_credentials"]["openai_api_key"] not in said
+    assert state(platform) == before
+
+
+# --- what an interrupted command left is its own ----------------------------------------------------------------------
+
+
+def rotate_partly(platform: Platform, folder: Path, *steps: str) -> None:
+    """A rotation that ends after ``steps``; ``apply`` applies the tiers."""
+    tasks: list[dict[str, Any]] = [{"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}]
+    for step in steps:
+        apply = {"multi_agent.platform.apply": {"tiers": list(APPLIED)}}
+        tasks.append(
+            apply if step == "apply" else {"multi_agent.platform.rotate": {"what": ["jwt", "nats"], "step": step}}
+        )
+    file = folder / "partly.yml"
+    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    with platform._started(["ansible-playbook", str(file)], (), {}) as process:
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("prepare",),
+        ("prepare", "apply", "switch"),
+        ("prepare", "apply", "switch", "apply", "retire"),
+    ],
+    ids=["prepared", "switched", "retired"],
+)
+def test_an_interrupted_rotation_goes_on_and_still_refuses_others(
+    platform: Platform, tmp_path: Path, steps: tuple[str, ...]
+) -> None:
+    rotate_partly(platform, tmp_path, *steps)
+    before = state(platform)
+    said = platform.run("rotate", rotate="jwt,nats", rotate_overlap=0, expect=2, **PENDING)
+    assert "Deployment tool-service (configured)" in said
+    assert state(platform) == before
+    platform.run("rotate", rotate="jwt,nats", rotate_overlap=0)
+    left = platform.get("secret", "platform-credentials")["data"]
+    assert not [name for name in left if name.endswith(("_next", "_previous", "_retired"))]
+    assert "nothing to change" in platform.plan(expect=0)
+
+
+def test_a_rotation_that_applied_what_the_inventory_gives_goes_on(platform: Platform, tmp_path: Path) -> None:
+    key = f"sk-{secrets.token_urlsafe(32)}"
+    given = {"platform_credentials": {"openai_api_key": key}}
+    # As a rotation of provider keys is after its first tiers.
+    tiers = {"multi_agent.platform.apply": {"tiers": ["services"]}}
+    role = {"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}
+    file = tmp_path / "partly.yml"
+    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [role, tiers]}]))
+    with platform._started(["ansible-playbook", str(file)], (), given) as process:
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    more = {
+        "platform_credentials": {**given["platform_credentials"], "anthropic_api_key": f"sk-{secrets.token_hex(20)}"}
+    }
+    platform.run("rotate", rotate="ai", rotate_overlap=0, **more)
+    live = platform.get("secret", "platform-credentials")["data"]
+    assert base64.b64decode(live["openai_api_key"]).decode() == key
+    assert "nothing to change" in platform.plan(expect=0)
+
+
+def test_growth_after_a_kill_goes_on_and_still_refuses_others(platform: Platform) -> None:
+    """Killed between the deletion of a StatefulSet and its creation, the claims grown and the quota raised."""
+    own = {**LARGER, "platform_wait": False}
+    patch = json.dumps({"spec": {"resources": {"requests": {"storage": "12Gi"}}}})
+    platform.run(
+        "expand_storage", platform_stores_overrides={"qdrant": {"storage": {"size": "11Gi"}}}, platform_wait=False
+    )
+    platform.kubectl(
+        "patch", "resourcequota", "platform", "--patch", '{"spec": {"hard": {"requests.storage": "32Gi"}}}'
+    )
+    platform.kubectl("patch", "persistentvolumeclaim", "data-qdrant-0", "--patch", patch)
+    pod = platform.get("pod", "qdrant-0")["metadata"]["uid"]
+    platform.kubectl("delete", "statefulset", "qdrant", "--cascade=orphan")
+    qdrant = {"platform_image_overrides": {"qdrant": "qdrant/qdrant:v1.18.99"}}
+    said = platform.run("expand_storage", expect=2, **own, **qdrant)
+    assert "datastores: StatefulSet qdrant (created)" in said
+    assert "image: " in said
+    assert platform.get("statefulsets")["items"].__len__() == 2
+    platform.run("expand_storage", **own)
+    (template,) = platform.get("statefulset", "qdrant")["spec"]["volumeClaimTemplates"]
+    assert template["spec"]["resources"]["requests"]["storage"] == "12Gi"
+    assert platform.get("pod", "qdrant-0")["metadata"]["uid"] == pod
+    assert "nothing to change" in platform.plan(expect=0, **LARGER)
+    # The same is healed by a deployment.
+    platform.kubectl("delete", "statefulset", "qdrant", "--cascade=orphan")
+    platform.run("site", **LARGER)
+    assert platform.get("pod", "qdrant-0")["metadata"]["uid"] == pod
+    assert platform.get("statefulset", "qdrant")["status"]["readyReplicas"] == 1
