@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from ..module_utils.ansible import roles, tags
+from ..module_utils.ansible import roles, tags, wiring
 from ..module_utils.ansible.failure import Failure
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.ansible.variables import Variables
@@ -17,7 +17,7 @@ from ..module_utils.engine.cluster import Cluster
 from ..module_utils.engine.credentials import Credentials, Source
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.prune import Policy
-from ..module_utils.operations import cluster_view, report
+from ..module_utils.operations import cluster_view, identity, report
 from ..module_utils.operations.plan import Plan
 
 # As in apply, a variable that is left empty means the default.
@@ -62,6 +62,7 @@ class ActionModule(Operation):
         variables = roles.with_defaults(self._templar, self._loader, folders)
         credentials = Credentials(self._source, self.variables.given, cluster, namespace, check=True, writes=True)
         try:
+            self._approve(cluster, args)
             chosen = tags.chosen(args["tiers"], self.variables.get)
             if not chosen:
                 tiers_there = ", ".join(args["tiers"])
@@ -105,6 +106,13 @@ class ActionModule(Operation):
             "msg": f"A run would change the cluster: {plan.summary()}." if failed else plan.summary(),
             "plan": plan.data(),
         }
+
+    def _approve(self, cluster: Cluster, args: dict[str, Any]) -> None:
+        """Say that a run would be refused where the platform is another inventory's. Raises on the wrong cluster."""
+        try:
+            wiring.Check(cluster, args, self.variables).approve()
+        except identity.ForeignPlatform as error:
+            self.warn(f"a run will be refused. {error}")
 
     def _source(self) -> Source:
         return Source.of(self.variables.resolve("__platform_credentials"))
