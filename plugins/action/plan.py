@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..module_utils.ansible import dry_run
+from ..module_utils.ansible import dry_run, wiring
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine.cluster import Cluster
-from ..module_utils.operations import report
+from ..module_utils.operations import identity, report
 from ..module_utils.operations.plan import Plan
 
 
@@ -25,6 +25,7 @@ class ActionModule(Operation):
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:
         """Render every tier, ask the server by dry run, print and write the plan."""
         namespace = args["namespace"]
+        self._approve(cluster, args)
         results = dry_run.results(self, cluster, namespace, dry_run.chosen(self, args["tiers"]))
         plan = Plan(self.host, cluster.connection.address, namespace, results)
         self.say(plan.text())
@@ -39,3 +40,10 @@ class ActionModule(Operation):
             "msg": f"A run would change the cluster: {plan.summary()}." if failed else plan.summary(),
             "plan": plan.data(),
         }
+
+    def _approve(self, cluster: Cluster, args: dict[str, Any]) -> None:
+        """Say that a run would be refused where the platform is another inventory's. Raises on the wrong cluster."""
+        try:
+            wiring.Check(cluster, args, self.variables).approve()
+        except identity.ForeignPlatform as error:
+            self.warn(f"a run will be refused. {error}")

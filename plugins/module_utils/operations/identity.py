@@ -34,6 +34,10 @@ class Cluster(Protocol):
         """Send a request; status and body of the answer."""
 
 
+class ForeignPlatform(EngineError):
+    """The platform there is another inventory's, or was copied from another cluster: it has to be taken over."""
+
+
 @dataclass(frozen=True)
 class Seat:
     """Where a host of the play leads. ``uid``: the cluster's; empty if it is not known."""
@@ -84,7 +88,7 @@ def refuse_other_cluster(address: str, live: str, wanted: str) -> None:
         raise EngineError(
             f"platform_cluster_uid = {wanted} cannot be compared with {address}: this user may not read the namespace "
             f"{SYSTEM} there. {_NOT_HERE}",
-            "Allow it (docs/guide/deployer-role.yaml has the ClusterRole), or leave platform_cluster_uid empty.",
+            "Allow it (docs/guide/deployer-cluster-role.yaml), or leave platform_cluster_uid empty.",
         )
     raise EngineError(
         f"platform_cluster_uid = {wanted} is another cluster than {address}, whose UID is {live}. {_NOT_HERE}",
@@ -114,7 +118,7 @@ def refuse_shared(own: Seat, others: Iterable[Seat]) -> None:
 def refuse_foreign(own: Origin, before: Origin, *, namespace: str, take_over: bool) -> str:
     """The platform there is this inventory's, on this cluster; or it is taken over: from whom, else nothing.
 
-    Raises EngineError.
+    Raises ForeignPlatform.
     """
     moved = bool(own.cluster_uid and before.cluster_uid and own.cluster_uid != before.cluster_uid)
     if not moved and not own.differs(before):
@@ -123,11 +127,11 @@ def refuse_foreign(own: Origin, before: Origin, *, namespace: str, take_over: bo
         return str(before)
     remedy = "Check which cluster and inventory are meant. To go on with this one: -e platform_take_over=true, once."
     if moved:
-        raise EngineError(
+        raise ForeignPlatform(
             f"The releases in namespace {namespace} were made on another cluster: its UID was {before.cluster_uid}, "
             f"here it is {own.cluster_uid}. {_NOT_HERE}",
             remedy,
         )
-    raise EngineError(
+    raise ForeignPlatform(
         f"The platform in namespace {namespace} was deployed by {before}; this is {own}. {_NOT_HERE}", remedy
     )
