@@ -28,19 +28,29 @@ DIGEST = "r.example/agent:1@sha256:0"
 def _deployment(image=DIGEST, initial=DIGEST):
     container = {"name": "a", "image": image, "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}
     pod = {"containers": [container], "initContainers": [{"name": "i", "image": initial}]}
-    return {"metadata": {"name": "agent"}, "spec": {"replicas": 2, "template": {"spec": pod}}}
+    metadata = {"name": "agent"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {"replicas": 2, "template": {"spec": pod}},
+    }
 
 
 def _cron_job(name, image=DIGEST):
     pod = {"containers": [{"name": "c", "image": image}]}
-    return {"metadata": {"name": name}, "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}}
+    spec = {"jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}
 
 
 def _sound():
     return {
         "Deployment": [_deployment()],
         "HorizontalPodAutoscaler": [
-            {"metadata": {"name": "agent"}, "spec": {"scaleTargetRef": {"name": "agent"}, "maxReplicas": 10}}
+            {
+                "metadata": {"name": "agent"},
+                "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "agent"}, "maxReplicas": 10},
+            }
         ],
         "StorageClass": [{"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}],
         "system": [{"metadata": {"name": "cilium"}}],

@@ -14,8 +14,8 @@ GI = 1024**3
 
 def workload(ready: bool = True) -> dict[str, Any]:
     message = "1 of 2 pods are available"
-    said = {"kind": "Deployment", "name": "agent-service", "message": message}
-    return {**said, "ready": ready, "stopped_by_restore": False}
+    said = {"kind": "Deployment", "name": "agent-service", "message": message, "remedy": ""}
+    return {**said, "ready": ready, "missing": False, "stopped_by_restore": False}
 
 
 def live(replicas: int, **annotations: str) -> dict[str, Any]:
