@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class Run:
     note: Callable[[dict[str, Any]], None] = lambda _entry: None
     credentials: Credentials = field(init=False)
     _loaded: dict[str, tiers.Manifests] = field(default_factory=dict)
+    # Tiers that hold something, and that the last release does not have.
+    _lost: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.credentials = self.make_credentials(self.cluster, None)
@@ -60,9 +62,14 @@ class Run:
 
         Raises EngineError; what was applied by then stays.
         """
-        with snapshot.Look(self.cluster, self.namespace, map(self._set, self.sources)) as look:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="recorded") as pool,
+            snapshot.Look(self.cluster, self.namespace, map(self._set, self.sources)) as look,
+        ):
+            recorded = pool.submit(self._recorded)
             self._load(self.sources)
             seen, since = look.end(self._desired(self.sources)), time.monotonic()
+            self._lost = self._planned() - recorded.result()
         results = {}
         for number, source in enumerate(self.sources, start=1):
             before = seen[self._set(source)]
@@ -77,6 +84,18 @@ class Run:
             if left and old and not self.options.check:
                 seen, since = snapshot.take(self.cluster, self.namespace, self._desired(left)), time.monotonic()
         return results
+
+    def _recorded(self) -> set[str]:
+        """Tiers of the last release. A record that is lost is made again: without it nothing tells what is missing."""
+        if self.options.check or self.absent:
+            return {source.tier for source in self.sources}
+        try:
+            return releases.recorded(self.cluster, self.namespace)
+        except EngineError:  # a run does its work without
+            return {source.tier for source in self.sources}
+
+    def _planned(self) -> set[str]:
+        return {source.tier for source in self.sources if self._loaded[source.tier].objects}
 
     def _load(self, sources: list[Source]) -> None:
         for source in sources:
@@ -112,7 +131,8 @@ class Run:
             raise
         finally:
             progress.stops()
-            if progress.changes and not self.options.check:
+            lost = source.tier in self._lost and failure is None
+            if (progress.changes or lost) and not self.options.check:
                 with self.cluster.interruption.shielded():
                     message = self.credentials.redact(failure.message) if failure else ""
                     self._record(source, progress.change(message))
@@ -166,7 +186,11 @@ class Run:
             ours = {key for key, origin in loaded.sources.items() if origin != "definition"} if source.ours else set()
             objects = releases.by_reference(loaded.objects, references, lambda obj: identity(obj) in ours)
             note = "teardown" if self.absent else ""
-            about = functools.partial(context, variables, self.cluster, host, note)
+            planned = tuple(source.tier for source in self.sources if source.tier in self._planned())
+
+            def about() -> releases.Context:
+                return replace(context(variables, self.cluster, host, note), planned=planned)
+
             releases.record(self.cluster, self.namespace, source.tier, objects, change, about)
         except EngineError as error:
             if not self._gone():

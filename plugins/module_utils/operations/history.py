@@ -18,7 +18,7 @@ def listing(every: Iterable[releases.Release], now: datetime) -> list[str]:
     for release in sorted(every, key=lambda r: -r.number):
         body = release.body
         result = "FAILED" if release.failed else "done"
-        changed = f"{', '.join(body['changes'])}: {release.summary()}"
+        changed = f"{', '.join(body['changes'])}: {release.summary() or 'recorded again'}"
         rows.append(
             (str(release.number), age(body["time"], now), body["by"], body["revision"], result, body["note"], changed)
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..engine import halted
+from ..engine.errors import ApiError
 from . import declared
 from .cluster_view import WORKLOADS
 from .pods import is_ready
@@ -21,6 +22,9 @@ REMEDY = "`make deploy` brings it back; `make drift` shows who changed it"
 GONE = "`make deploy` makes it again"
 # Of a volume that is gone nothing brings the data back but a backup.
 LOST = "a StatefulSet makes an empty one for its next pod: bring the data back with `make restore` (docs/operations)"
+
+# What a user lacks who may not read what is declared.
+ROLE = "give this user the Role in docs/guide/deployer-role.yaml"
 
 # Kinds whose absence shows nowhere else, and what it means.
 _MEANS = {
@@ -123,11 +127,18 @@ def unknown(known: declared.Declared, namespace: str) -> Iterator[tuple[str, str
             f"No release is recorded in namespace {namespace}, so missing objects cannot be told",
             "`make deploy` records one",
         )
+    elif known.release.unreached and not known.release.failed:
+        yield (
+            f"Release {known.release.number} has not reached {', '.join(known.release.unreached)}: "
+            "its run goes on, or was killed",
+            "wait for it; if no run is under way: `make deploy` again",
+        )
     for tier, error in known.unreadable.items():
-        yield f"Tier {tier} cannot be compared with the last release: {error.message}", "`make deploy` records it again"
+        todo = ROLE if isinstance(error, ApiError) else "`make deploy` records it again"
+        yield f"Tier {tier} cannot be compared with the last release: {error.message}", todo
     hidden = [f"{o['kind']} {o['metadata']['name']}" for o in known.unseen if o["kind"] != "Namespace"]
     if hidden:
         yield (
             f"This user may not look at {', '.join(hidden)}, so it is not known whether they exist",
-            "give this user the Role in docs/guide/deployer-role.yaml",
+            ROLE,
         )

@@ -182,3 +182,16 @@ def test_problems_come_first_and_no_value_is_told():
     )
     assert found[0].level == PROBLEM
     assert "changeme" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Deployment": [_deployment() | {"spec": _deployment()["spec"] | {"replicas": 0}}]}, "agent has 0 pods"),
+        ({"Deployment": [_deployment() | {"spec": _deployment()["spec"] | {"paused": True}}]}, "rollout is paused"),
+    ],
+)
+def test_what_is_stopped_by_hand_is_a_problem(change, words):
+    (finding,) = _examined(_definition() | change)
+    assert words in finding.what
+    assert "make deploy" in finding.remedy
