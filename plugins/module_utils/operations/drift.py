@@ -92,17 +92,10 @@ def credentials(cluster: Cluster, namespace: str, secret: str) -> Callable[[str]
     return look_up
 
 
-def find(
-    cluster: Cluster, namespace: str, release: releases.Release, credential: Callable[[str], str]
-) -> list[Drifted]:
-    """Everything that is not as ``release`` left it. Writes nothing (dry run). Raises EngineError."""
-    return compare(cluster, namespace, declared.of(cluster, namespace, release), credential)
-
-
 def compare(
     cluster: Cluster, namespace: str, known: declared.Declared, credential: Callable[[str], str]
 ) -> list[Drifted]:
-    """As ``find``, of a release that was compared with the cluster already.
+    """Everything that is not as the last release left it. Writes nothing (dry run).
 
     Objects that this user may not see are left out. Raises EngineError.
     """

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..engine import halted
 from ..engine.errors import ApiError
+from ..engine.manifests import describe
 from . import declared
 from .cluster_view import WORKLOADS
 from .pods import is_ready
@@ -136,9 +137,22 @@ def unknown(known: declared.Declared, namespace: str) -> Iterator[tuple[str, str
     for tier, error in known.unreadable.items():
         todo = ROLE if isinstance(error, ApiError) else "`make deploy` records it again"
         yield f"Tier {tier} cannot be compared with the last release: {error.message}", todo
-    hidden = [f"{o['kind']} {o['metadata']['name']}" for o in known.unseen if o["kind"] != "Namespace"]
-    if hidden:
-        yield (
-            f"This user may not look at {', '.join(hidden)}, so it is not known whether they exist",
-            ROLE,
-        )
+    names = [describe(obj) for obj in known.unseen if obj["metadata"].get("namespace")]
+    if names:
+        yield f"This user may not look at {', '.join(names)}, so it is not known whether they exist", ROLE
+
+
+def hidden(known: declared.Declared, namespace: str) -> list[str]:
+    """Objects outside of namespaces that this user may not look at: a Role cannot give that."""
+    # What else was read of the namespace says that it exists.
+    return [
+        describe(obj)
+        for obj in known.unseen
+        if not obj["metadata"].get("namespace") and describe(obj) != f"Namespace {namespace}"
+    ]
+
+
+def not_looked_at(names: Iterable[str]) -> list[str]:
+    """A line for people; none if everything was looked at."""
+    text = ", ".join(names)
+    return [f"Not looked at, because this user may not: {text}"] if text else []

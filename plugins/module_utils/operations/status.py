@@ -50,6 +50,7 @@ class State:
 
     ``missing``: declared objects that are not there. ``unknown``: what cannot be compared with the last release.
     ``shortfalls``: objects that are there and do less than what is declared. The last two each with what to do.
+    ``hidden``: declared objects outside of namespaces that this user may not look at.
     """
 
     workloads: list[dict[str, Any]] = field(default_factory=list)
@@ -59,6 +60,7 @@ class State:
     missing: list[declared.Missing] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
     shortfalls: list[tuple[str, str]] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
     cron_jobs: dict[str, Object] = field(default_factory=dict)
     release: releases.Release | None = None
     drifted: list[drift.Drifted] | None = None
@@ -110,6 +112,7 @@ def read(cluster: Cluster, namespace: str, secret: str) -> State:
     state = State(release=known.release, drifted=drifted, undecided=undecided, missing=known.missing)
     state.unknown = list(shortfalls.unknown(known, namespace))
     state.shortfalls = _shortfalls(known, found)
+    state.hidden = shortfalls.hidden(known, namespace)
     state.cron_jobs = {job["metadata"]["name"]: job for job in found["cron_jobs"]}
     by_id = tiers(found["parents"])
     routes = found["ingresses"]
@@ -298,17 +301,22 @@ def screen(state: State, cluster_name: str, server: str, namespace: str, now: da
     if state.certificates:
         rows = [(c["name"], _expiry(c["not_after"], now)) for c in state.certificates]
         lines += ["", *table(("CERTIFICATE", "EXPIRES"), rows)]
+    return [*lines, *_trouble(state)]
+
+
+def _trouble(state: State) -> Iterator[str]:
+    """Lines below the tables: what is not ready, and what is not known."""
     waiting = [f"{w['kind']} {w['name']}: {w['message']}" for w in state.workloads if not w["ready"]]
     others = [each for each in state.missing if not shortfalls.is_workload(each)]
     lacking = [*(what for what, _ in shortfalls.missing(others)), *(what for what, _ in state.shortfalls)]
-    if waiting or state.findings or lacking:
-        lines += ["", "Not ready:", *(f"  {line}" for line in [*waiting, *lacking, *state.findings])]
-    if state.missing or state.shortfalls or any(workload["remedy"] for workload in state.workloads):
-        lines.append("`make check-health` says what to do about each.")
-    lines += [f"Not known: {what}" for what, _ in state.unknown]
+    if found := [*waiting, *lacking, *state.findings]:
+        yield from ("", "Not ready:", *(f"  {line}" for line in found))
+    if lacking or any(workload["remedy"] for workload in state.workloads):
+        yield "`make check-health` says what to do about each."
+    yield from (f"Not known: {what}" for what, _ in state.unknown)
+    yield from shortfalls.not_looked_at(state.hidden)
     if any(workload["stopped_by_restore"] for workload in state.workloads):
-        lines.append(f"What a restore stopped: {quiet.WAY_OUT}")
-    return lines
+        yield f"What a restore stopped: {quiet.WAY_OUT}"
 
 
 def _release(state: State, now: datetime) -> list[str]:

@@ -17,6 +17,10 @@ def make(kind: str, name: str, api_version: str = "v1", **fields: Any) -> Object
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
 
 
+def within(kind: str, name: str) -> Object:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "ns"}}
+
+
 def workload(**spec: Any) -> Object:
     return make("Deployment", "web", "apps/v1", spec=spec)
 
@@ -117,7 +121,7 @@ def test_missing_objects_are_named_by_kind() -> None:
         (declared.Declared(), "No release is recorded in namespace ns", "`make deploy` records one"),
         (known(unreadable={"nats": EngineError("it is gone", "")}), "Tier nats cannot be compared", "records it again"),
         (known(unreadable={"nats": ApiError(403, {"message": "no"})}), "Tier nats cannot be compared", "deployer-role"),
-        (known(unseen=[make("Secret", "s")]), "may not look at Secret s", "deployer-role"),
+        (known(unseen=[within("Secret", "s")]), "may not look at Secret s", "deployer-role"),
         (
             known(release=releases.Release(4, {"tiers": {"a": "m"}, "planned": ["a", "b"]})),
             "Release 4 has not reached b",
@@ -131,5 +135,10 @@ def test_what_cannot_be_compared_is_said(state: declared.Declared, words: str, r
     assert remedy in todo
 
 
-def test_a_namespace_that_may_not_be_seen_is_no_finding() -> None:
-    assert list(shortfalls.unknown(known(unseen=[make("Namespace", "ns")]), "ns")) == []
+def test_what_a_role_cannot_show_is_no_problem_and_is_said() -> None:
+    state = known(unseen=[make("Namespace", "ns"), make("PriorityClass", "store")])
+    assert list(shortfalls.unknown(state, "ns")) == []
+    assert shortfalls.not_looked_at(shortfalls.hidden(state, "ns")) == [
+        "Not looked at, because this user may not: PriorityClass store"
+    ]
+    assert shortfalls.not_looked_at(shortfalls.hidden(known(), "ns")) == []
