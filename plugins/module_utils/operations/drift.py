@@ -24,9 +24,10 @@ from .screen import age
 
 Object = dict[str, Any]
 
-# Controllers write to objects all the time; they are nobody behind our back.
 _LOGIN = re.compile(r"(?:postgres|nats)_user_(.+)")
-
+# What `kubectl scale` and autoscalers write leaves no owner: who wrote last did something else.
+_REPLICAS = "spec.replicas"
+# Controllers write to objects all the time; they are nobody behind our back.
 CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
 
 
@@ -40,6 +41,8 @@ class Change:
     def line(self) -> str:
         """For people: path, both values, who and when."""
         who = f" ({self.writer.manager}, {age(self.writer.time)} ago)" if self.writer else ""
+        if not who and self.field.path == _REPLICAS:
+            who = " (by the subresource scale, which records no manager)"
         return f"{self.field.path}: declared {shown(self.field.wanted)}, is {shown(self.field.found)}{who}"
 
     def data(self) -> dict[str, Any]:
@@ -140,8 +143,9 @@ def _drifted(cluster: Cluster, tier: str, outcome: Outcome) -> Drifted:
     known = writers(live)
     result = Drifted(tier, desired)
     for difference in differences(comparable(outcome.after or desired), comparable(live)):
-        # A removed field has no owner any more.
-        who = writer_of(difference.path, known) or latest(known, CONTROLLERS)
+        who = writer_of(difference.path, known)
+        if who is None and difference.path != _REPLICAS:
+            who = latest(known, CONTROLLERS)  # a removed field has no owner any more
         result.changes.append(Change(_masked(difference, desired["kind"]), who))
     return result
 

@@ -39,6 +39,7 @@ _MEANS = {
     "ServiceAccount": "their workloads cannot create pods",
     "ConfigMap": "new pods that use them do not start",
     "Secret": "new pods that use them do not start",
+    "Job": "its work is done again by the next run",
     "CronJob": "what they schedule does not run",
     "StatefulSet": "their pods are gone; their volumes stay",
     "Deployment": "their pods are gone",
