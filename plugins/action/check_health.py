@@ -7,7 +7,7 @@ from typing import Any
 
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine.cluster import Cluster
-from ..module_utils.operations import cluster_view, health, status
+from ..module_utils.operations import cluster_view, health, shortfalls, status
 from ..module_utils.operations.screen import count
 
 
@@ -24,7 +24,8 @@ class ActionModule(Operation):
             raise cluster_view.nothing_there(args["namespace"])
         found = list(health.problems(state, now))
         if not found:
-            self.say(f"{self.here}: healthy, all {len(state.workloads)} workloads are ready.")
+            well = f"{self.here}: healthy, all {len(state.workloads)} workloads are ready."
+            self.say([well, *shortfalls.not_looked_at(state.hidden)])
             return {"changed": False, "problems": []}
         self.say([f"{self.here}: {count(len(found), 'problem')}", *health.screen(found)])
         return {

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine.cluster import Cluster
 from ..module_utils.engine.errors import EngineError
-from ..module_utils.operations import drift, releases, report
+from ..module_utils.operations import declared, drift, releases, report, shortfalls
 from ..module_utils.operations.screen import count
 
 
@@ -29,11 +29,13 @@ class ActionModule(Operation):
                 f"No release is recorded in namespace {namespace}, so there is nothing to compare with.",
                 "Run site.yml; `make plan` compares with the inventory instead.",
             )
-        found = drift.find(cluster, namespace, every[-1], drift.credentials(cluster, namespace, self.secret()))
+        known = declared.of(cluster, namespace, every[-1])
+        found = drift.compare(cluster, namespace, known, drift.credentials(cluster, namespace, self.secret()))
         head = f"{self.here}: drift since release {every[-1].number}: "
         lines = [line for drifted in found for line in drifted.lines()]
         verdict = f"{count(len(found), 'object')} changed. `make deploy` puts them back." if found else "none."
-        self.say([head + verdict, *(f"  {line}" for line in lines)])
+        hidden = shortfalls.hidden(known, namespace)
+        self.say([head + verdict, *(f"  {line}" for line in lines), *shortfalls.not_looked_at(hidden)])
         data = {"cluster": self.host, "release": every[-1].number, "objects": [drifted.data() for drifted in found]}
         if args["json_file"]:
             report.write(args["json_file"], data)

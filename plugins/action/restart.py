@@ -39,7 +39,10 @@ class ActionModule(Operation):
         suspended = part == "all" and quiet.suspended(cluster, namespace)
         if stopped or suspended:
             jobs.refuse_beside(cluster, namespace, "Nothing was started.")
-        running = [obj for obj in chosen if not quiet.pods_before(obj)]
+        running = [obj for obj in chosen if obj["spec"].get("replicas") != 0]
+        without_pods = workloads.without_pods(obj for obj in chosen if not quiet.pods_before(obj))
+        if without_pods and not (running or stopped or suspended):
+            raise without_pods
         names = ", ".join(describe(obj) for obj in chosen)
         objects: list[Object] = []
         if stopped or suspended:
@@ -50,12 +53,12 @@ class ActionModule(Operation):
         if running:
             objects += workloads.restart(cluster, namespace, running, check=check)
             self.say(f"{'Would restart' if check else 'Restarting'} {', '.join(describe(obj) for obj in running)}.")
-        if check:
-            return {"changed": True, "objects": names}
-        if args["wait"]:
+        if args["wait"] and not check:
             progress = Progress("restart", check)
             workloads.wait(cluster, namespace, objects, args["wait_timeout"], progress.waits, progress.replaced)
             self.say("All pods are new and ready.")
+        if without_pods:
+            raise without_pods
         return {"changed": True, "objects": names}
 
     def _prove(self, cluster: Cluster, objects: list[Object], seconds: float) -> None:

@@ -13,6 +13,11 @@ author:
 description:
   - Looks at workloads, pods, volumes, certificates, the last backup and restore drill, and the last release, and prints
     each problem with its remedy.
+  - Compares with what the last release declares. An object of any kind that is missing or being deleted, a component
+    below its declared number of pods or the minimum of its autoscaler, a paused rollout, a suspended schedule and a
+    Service whose changed selector finds no ready pod are problems.
+  - A release that is not recorded, or that this user may not read, is a problem too. Objects outside of the namespace
+    that this user may not look at are named.
 extends_documentation_fragment:
   - multi_agent.platform.connection
   - multi_agent.platform.operation

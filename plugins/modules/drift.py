@@ -15,6 +15,8 @@ description:
     declared and its present value, and the field manager that wrote it and when, from C(metadata.managedFields).
   - Compares with what was applied last, not with the inventory; P(multi_agent.platform.plan#module) does that.
   - What controllers write (replicas under an autoscaler, status) is no drift. Values of Secrets are masked.
+  - An autoscaled workload of 0 pods, a paused rollout and a suspended schedule are drift, although manifests do not
+    declare these fields.
 options:
   json_file:
     description:

@@ -12,7 +12,8 @@ author:
   - The multi_agent.platform authors
 description:
   - Prints who released last and when, whether anything drifted, every workload with its readiness, scaling and address,
-    volumes, certificates, and what keeps workloads from being ready.
+    volumes, certificates, and what keeps workloads from being ready. Objects that the last release declares and the
+    cluster does not have are named; a missing workload has a row.
   - How full volumes are is asked of the kubelets, which needs the permission C(get nodes/proxy); without it the column
     is left out.
 extends_documentation_fragment:
@@ -33,13 +34,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ready:
-  description: Whether there are workloads and all of them are ready.
+  description: Whether there are workloads, all of them are ready, and nothing that was declared is missing.
   returned: always
   type: bool
 workloads:
   description: >-
     Every Deployment and StatefulSet. One that a restore stopped and did not start again is not ready, and has
-    C(stopped_by_restore).
+    C(stopped_by_restore). One that is declared and does not exist is not ready, and has C(missing).
   returned: always
   type: list
   elements: dict
@@ -55,6 +56,22 @@ certificates:
   returned: always
   type: list
   elements: dict
+missing:
+  description: Objects of the last release that do not exist, or are being deleted.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{tier: netpol, kind: NetworkPolicy, name: default-deny, deleting: false}]
+shortfalls:
+  description: Objects that exist and do less than is declared, such as a suspended CronJob.
+  returned: always
+  type: list
+  elements: str
+unknown:
+  description: What cannot be compared with the last release, and why.
+  returned: always
+  type: list
+  elements: str
 findings:
   description: What keeps workloads from being ready.
   returned: always

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class Run:
     credentials: Credentials = field(init=False)
     _taken_from: str = ""
     _loaded: dict[str, tiers.Manifests] = field(default_factory=dict)
+    # Tiers that hold something, and that the last release does not have.
+    _lost: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.credentials = self.make_credentials(self.cluster, None)
@@ -62,10 +65,15 @@ class Run:
 
         Raises EngineError; what was applied by then stays.
         """
-        with snapshot.Look(self.cluster, self.namespace, map(self._set, self.sources)) as look:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="recorded") as pool,
+            snapshot.Look(self.cluster, self.namespace, map(self._set, self.sources)) as look,
+        ):
+            recorded = pool.submit(self._recorded)
             self._load(self.sources)
             seen, since = look.end(self._desired(self.sources)), time.monotonic()
             self._taken_from = self.approve()
+            self._lost = self._planned() - recorded.result()
         results = {}
         for number, source in enumerate(self.sources, start=1):
             before = seen[self._set(source)]
@@ -82,6 +90,18 @@ class Run:
         if self._taken_from and not self.options.check and not self.absent:
             releases.record_take_over(self.cluster, self.namespace, self._context())
         return results
+
+    def _recorded(self) -> set[str]:
+        """Tiers of the last release. A record that is lost is made again: without it nothing tells what is missing."""
+        if self.options.check or self.absent:
+            return {source.tier for source in self.sources}
+        try:
+            return releases.recorded(self.cluster, self.namespace)
+        except EngineError:  # a run does its work without
+            return {source.tier for source in self.sources}
+
+    def _planned(self) -> set[str]:
+        return {source.tier for source in self.sources if self._loaded[source.tier].objects}
 
     def _load(self, sources: list[Source]) -> None:
         for source in sources:
@@ -117,7 +137,8 @@ class Run:
             raise
         finally:
             progress.stops()
-            if progress.changes and not self.options.check:
+            lost = source.tier in self._lost and failure is None
+            if (progress.changes or lost) and not self.options.check:
                 with self.cluster.interruption.shielded():
                     message = self.credentials.redact(failure.message) if failure else ""
                     self._record(source, progress.change(message))
@@ -178,7 +199,8 @@ class Run:
         notes = ["teardown"] if self.absent else []
         notes += [f"taken over from {self._taken_from}"] if self._taken_from else []
         host = str(self.variables.get("inventory_hostname", ""))
-        return context(self.variables, self.cluster, host, "; ".join(notes))
+        planned = tuple(source.tier for source in self.sources if source.tier in self._planned())
+        return replace(context(self.variables, self.cluster, host, "; ".join(notes)), planned=planned)
 
     def _gone(self) -> bool:
         """Whether the namespace went with this run: then there is nowhere to record anything."""

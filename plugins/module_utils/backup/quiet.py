@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from ..engine import halted
 from ..engine.cluster import Cluster
 from ..engine.errors import EngineError
 from ..operations.cluster_view import CRON_JOB, DEPLOYMENT, POD, list_if_allowed
@@ -17,8 +18,7 @@ from ..operations.workloads import Progress, wait
 
 Object = dict[str, Any]
 
-REPLICAS = "multi-agent.platform/replicas-before-restore"
-SUSPEND = "multi-agent.platform/suspend-before-restore"
+REPLICAS, SUSPEND = halted.REPLICAS, halted.SUSPEND
 # What makes backups on schedule, and lets old ones go.
 SCHEDULE = "backup"
 WAY_OUT = (

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import conflicts, definitions, gates, immutable, proof_pod
+from . import conflicts, definitions, gates, halted, immutable, proof_pod
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
@@ -83,6 +83,7 @@ class Applier:
     # Called before anything is written with the workloads that keep data and whose pods a write would replace, each as
     # it is and as the server would have it, and with all that is to be written; raises where one must not be replaced.
     prove: Callable[[list[tuple[Object, Object]], list[Object]], None] = lambda _changes, _todo: None
+    _least: halted.Minimums = field(init=False, default_factory=dict)
 
     def run(self, objects: list[Object]) -> list[Outcome]:
         """Apply ``objects`` (prepared by ``manifests``) in their waves.
@@ -91,6 +92,7 @@ class Applier:
         """
         kinds = {(o["apiVersion"], o["kind"]): self.cluster.kinds.find(o["apiVersion"], o["kind"]) for o in objects}
         desired = [self._stamp(obj) for obj in objects]
+        self._least = halted.minimums(desired)
         with ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="apply") as pool:
             snapshot = self.seen or self._look(desired)
             self._check_namespace(snapshot, desired)
@@ -113,8 +115,11 @@ class Applier:
         ]
 
     def _todo(self, desired: list[Object], snapshot: Snapshot) -> list[Object]:
-        """What has to be sent: all but the objects that are there and hold every value that we declare."""
-        return [obj for obj in desired if _differs(obj, snapshot.members.get(identity(obj)))]
+        """What has to be sent: all but the objects that hold every value that we declare, and are not stopped."""
+        return [obj for obj in desired if self._differs(obj, snapshot.members.get(identity(obj)))]
+
+    def _differs(self, desired: Object, live: Object | None) -> bool:
+        return _differs(desired, live) or (live is not None and bool(halted.correction(desired, live, self._least)))
 
     def _waves(
         self,
@@ -294,6 +299,8 @@ class Applier:
         action, after = self._apply(kind, desired, self.force_conflicts)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)
+        if spec := halted.correction(desired, after, self._least):
+            return Outcome(desired, CONFIGURED, live, halted.start(self.cluster, kind, after, spec, check=self.check))
         same = live is not None and clean_for_change(live, desired) == clean_for_change(after, desired)
         return Outcome(desired, UNCHANGED if same else CONFIGURED, live, after)
 

@@ -34,8 +34,9 @@ REPLACED = frozenset(
         "helm",
         "OpenAPI-Generator",
         "Swagger-Codegen",
-        # This project's own rotation of credentials.
+        # This project's own commands: rotate; scale, restart, restore.
         "multi-agent-platform-rotation",
+        "multi-agent-platform-operator",
     ]
 )
 _AUTOSCALER = BUILT_IN["autoscaling/v2", "HorizontalPodAutoscaler"]

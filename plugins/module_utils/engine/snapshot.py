@@ -41,11 +41,13 @@ class Look:
     """A look at sets that begins before it is known what they are to hold, where their last runs had anything.
 
     So the server answers while manifests are rendered. Leaving the block drops what is still to be asked.
+    ``lenient``: kinds that this user may not list are left out instead of failing the look.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, sets: Iterable[ApplySet]) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, sets: Iterable[ApplySet], *, lenient: bool = False) -> None:
         self._cluster = cluster
         self._namespace = namespace
+        self._lenient = lenient
         self._by_id = {applyset.id: applyset for applyset in sets}
         self._found: dict[tuple[Kind, str | None], Future[list[Object]]] = {}
         self._lock = threading.Lock()
@@ -83,7 +85,8 @@ class Look:
             try:
                 members = listed.result()
             except ApiError as error:
-                if error.status != 403 or scope in {None, self._namespace} or scope in places.get(kind, ()):
+                needed = scope in {None, self._namespace} or scope in places.get(kind, ())
+                if error.status != 403 or (needed and not self._lenient):
                     raise
                 _note_unread(result.values(), (kind.group, kind.kind), str(scope))
                 continue
@@ -105,9 +108,11 @@ class Look:
                     self._ask(kind, {self._namespace, *additional_namespaces(parent)})
 
 
-def take(cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[Object]]) -> dict[ApplySet, Snapshot]:
+def take(
+    cluster: Cluster, namespace: str, desired: Mapping[ApplySet, Iterable[Object]], *, lenient: bool = False
+) -> dict[ApplySet, Snapshot]:
     """What is there of each set of ``namespace``, where it is known what they are to hold. Raises as ``Look.end``."""
-    with Look(cluster, namespace, desired) as look:
+    with Look(cluster, namespace, desired, lenient=lenient) as look:
         return look.end(desired)
 
 

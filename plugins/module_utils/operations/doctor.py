@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..backup import success
+from ..backup import quiet, success
 from ..engine.applyset import PART_OF
 from ..engine.cluster import Cluster
 from ..engine.errors import ApiError
 from ..engine.kinds import BUILT_IN, Kind
-from ..engine.manifests import secret_values
+from ..engine.manifests import describe, secret_values
 from ..engine.transport import Disconnected, Untrusted
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
-from . import definitions
+from . import definitions, shortfalls
 from .certificates import expiry
 from .cluster_view import AUTOSCALER, CRON_JOB, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
 from .releases import MANIFESTS
@@ -141,6 +141,7 @@ def examine(facts: Facts, now: datetime) -> list[Finding]:
     )
     found = [finding for check in checks for finding in check(facts)]
     found += [
+        *_halted(facts),
         *_backups(facts, now),
         *_certificates(facts, now),
         *_images(facts),
@@ -317,6 +318,21 @@ def _certificates(facts: Facts, now: datetime) -> Iterator[Finding]:
                     f"Ingress {ingress['metadata']['name']} wants TLS Secret {tls['secretName']}, which is missing",
                     "See the Certificate's events, or make the Secret",
                 )
+
+
+def _halted(facts: Facts) -> Iterator[Finding]:
+    """What is stopped by a setting that no manifest declares: it stays so until it is set back."""
+    scaled = {
+        (a["spec"]["scaleTargetRef"]["kind"], a["spec"]["scaleTargetRef"]["name"]): a
+        for a in facts.of("HorizontalPodAutoscaler")
+    }
+    for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")):
+        text = shortfalls.pods(obj, None, None, scaled.get((obj["kind"], obj["metadata"]["name"])))
+        if text and not quiet.pods_before(obj):
+            yield Finding(PROBLEM, f"{describe(obj)} {text}", shortfalls.REMEDY)
+    for job in facts.of("CronJob"):
+        if job["metadata"]["name"] == success.BACKUP and (text := shortfalls.suspended(job, {**job, "spec": {}})):
+            yield Finding(PROBLEM, text, shortfalls.REMEDY)
 
 
 def _backups(facts: Facts, now: datetime) -> Iterator[Finding]:

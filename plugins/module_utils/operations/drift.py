@@ -16,17 +16,18 @@ from ..engine.cluster import Cluster
 from ..engine.compare import INPUT_HASH
 from ..engine.diff import MASK, clean
 from ..engine.errors import ApiError, EngineError
-from ..engine.manifests import describe, secret_values
-from . import releases
+from ..engine.manifests import describe, identity, secret_values
+from . import declared, releases
 from .cluster_view import SECRET, at_once
 from .fields import Field, Writer, differences, latest, shown, writer_of, writers
 from .screen import age
 
 Object = dict[str, Any]
 
-# Controllers write to objects all the time; they are nobody behind our back.
 _LOGIN = re.compile(r"(?:postgres|nats)_user_(.+)")
-
+# What `kubectl scale` and autoscalers write leaves no owner: who wrote last did something else.
+_REPLICAS = "spec.replicas"
+# Controllers write to objects all the time; they are nobody behind our back.
 CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
 
 
@@ -40,6 +41,8 @@ class Change:
     def line(self) -> str:
         """For people: path, both values, who and when."""
         who = f" ({self.writer.manager}, {age(self.writer.time)} ago)" if self.writer else ""
+        if not who and self.field.path == _REPLICAS:
+            who = " (by the subresource scale, which records no manager)"
         return f"{self.field.path}: declared {shown(self.field.wanted)}, is {shown(self.field.found)}{who}"
 
     def data(self) -> dict[str, Any]:
@@ -92,30 +95,38 @@ def credentials(cluster: Cluster, namespace: str, secret: str) -> Callable[[str]
     return look_up
 
 
-def find(
-    cluster: Cluster, namespace: str, release: releases.Release, credential: Callable[[str], str]
+def compare(
+    cluster: Cluster, namespace: str, known: declared.Declared, credential: Callable[[str], str]
 ) -> list[Drifted]:
-    """Everything that is not as ``release`` left it. Writes nothing (dry run). Raises EngineError."""
+    """Everything that is not as the last release left it. Writes nothing (dry run).
+
+    Objects that this user may not see are left out. Raises EngineError.
+    """
+    for error in known.unreadable.values():
+        raise error
 
     def job(tier: str) -> Callable[[], list[Drifted]]:
-        return lambda: _tier(cluster, namespace, release, tier, credential)
+        return lambda: _tier(cluster, ApplySet(tier, namespace), known, credential)
 
-    found = at_once({tier: job(tier) for tier in release.tiers})
-    return [drifted for tier in release.tiers for drifted in found[tier]]
+    found = at_once({tier: job(tier) for tier in known.objects})
+    return [drifted for tier in known.objects for drifted in found[tier]]
 
 
 def _tier(
-    cluster: Cluster, namespace: str, release: releases.Release, tier: str, credential: Callable[[str], str]
+    cluster: Cluster, applyset: ApplySet, known: declared.Declared, credential: Callable[[str], str]
 ) -> list[Drifted]:
-    objects, _ = releases.with_credentials(releases.manifests(cluster, namespace, release, tier), credential)
-    applier = Applier(cluster, ApplySet(tier, namespace), check=True)
+    seen = known.live[applyset.tier]
+    hidden = {identity(obj) for obj in known.unseen}
+    objects = [obj for obj in known.objects[applyset.tier] if identity(obj) not in hidden]
+    completed, _ = releases.with_credentials(objects, credential)
+    applier = Applier(cluster, applyset, check=True, seen=seen)
     try:
-        outcomes = applier.run(objects)
+        outcomes = applier.run(completed)
     except ApiError as error:
         if error.status == 403:
             raise EngineError(f"Drift cannot be told: {error.message}", "It takes a dry run of patch.") from error
         raise
-    found = [(_drifted(cluster, tier, outcome), outcome) for outcome in outcomes if outcome.changed]
+    found = [(_drifted(cluster, applyset.tier, outcome), outcome) for outcome in outcomes if outcome.changed]
     # A Job that failed would be made anew, though nobody changed it.
     return [drifted for drifted, outcome in found if drifted.deleted or drifted.changes or outcome.action != RECREATED]
 
@@ -132,8 +143,9 @@ def _drifted(cluster: Cluster, tier: str, outcome: Outcome) -> Drifted:
     known = writers(live)
     result = Drifted(tier, desired)
     for difference in differences(comparable(outcome.after or desired), comparable(live)):
-        # A removed field has no owner any more.
-        who = writer_of(difference.path, known) or latest(known, CONTROLLERS)
+        who = writer_of(difference.path, known)
+        if who is None and difference.path != _REPLICAS:
+            who = latest(known, CONTROLLERS)  # a removed field has no owner any more
         result.changes.append(Change(_masked(difference, desired["kind"]), who))
     return result
 

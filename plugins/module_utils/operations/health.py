@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ..backup import quiet, success
+from . import shortfalls
 from .status import State
 
 # Words of a finding -> what to do. The first that fits is said.
@@ -28,15 +29,33 @@ def problems(state: State, now: datetime) -> Iterator[tuple[str, str]]:
     stopped = [workload["name"] for workload in state.workloads if workload["stopped_by_restore"]]
     if stopped:
         yield f"A restore stopped {', '.join(stopped)}", quiet.WAY_OUT
+    yield from state.unknown
     for workload in state.workloads:
-        if not workload["ready"] and not workload["stopped_by_restore"]:
+        if not (workload["ready"] or workload["missing"] or workload["stopped_by_restore"]):
             yield (
                 f"{workload['kind']} {workload['name']}: {workload['message']}",
-                "see the findings below, or `make events`",
+                workload["remedy"] or "see the findings below, or `make events`",
             )
+    for what, means in shortfalls.missing(state.missing):
+        yield f"{what} ({means})" if means else what, shortfalls.GONE
+    yield from state.shortfalls
     for finding in state.findings:
         advice = next((todo for words, todo in _ADVICE if words in finding), "`make events` tells more")
         yield finding, advice
+    yield from _volumes(state)
+    for certificate in state.certificates:
+        end = certificate["not_after"]
+        if end and datetime.fromisoformat(end) <= now:
+            yield f"Certificate {certificate['name']} has ended", "renew it; cert-manager's events say why it did not"
+    yield from success.problems(state.cron_jobs, now)
+    if state.release is not None and state.release.failed:
+        yield (
+            f"Release {state.release.number} failed",
+            f"`make releases N={state.release.number}` says where; run `make deploy` again, or `make rollback`",
+        )
+
+
+def _volumes(state: State) -> Iterator[tuple[str, str]]:
     for volume in state.volumes:
         if volume["phase"] == "Pending" and not volume["mounted"]:
             continue  # a class may wait for the first pod, such as that of the first backup
@@ -53,16 +72,6 @@ def problems(state: State, now: datetime) -> Iterator[tuple[str, str]]:
                     "a store: raise storage.size in platform_stores_overrides, then `make expand-storage`; "
                     "backups: raise platform_backup.volume_size, or keep fewer (backup_retention)",
                 )
-    for certificate in state.certificates:
-        end = certificate["not_after"]
-        if end and datetime.fromisoformat(end) <= now:
-            yield f"Certificate {certificate['name']} has ended", "renew it; cert-manager's events say why it did not"
-    yield from success.problems(state.cron_jobs, now)
-    if state.release is not None and state.release.failed:
-        yield (
-            f"Release {state.release.number} failed",
-            f"`make releases N={state.release.number}` says where; run `make deploy` again, or `make rollback`",
-        )
 
 
 def screen(found: list[tuple[str, str]]) -> list[str]:

@@ -18,7 +18,7 @@ def listing(every: Iterable[releases.Release], now: datetime) -> list[str]:
     for release in sorted(every, key=lambda r: -r.number):
         body = release.body
         result = "FAILED" if release.failed else "done"
-        changed = f"{', '.join(body['changes'])}: {release.summary()}" if body["changes"] else ""
+        changed = f"{', '.join(body['changes'])}: {release.summary() or 'recorded again'}" if body["changes"] else ""
         rows.append(
             (
                 str(release.number),

@@ -20,8 +20,9 @@ from typing import Any
 
 from ..engine.cluster import Cluster
 from ..engine.errors import ApiError, EngineError
-from ..engine.kinds import BUILT_IN
+from ..engine.kinds import BUILT_IN, Kind
 from ..engine.reload import SEEN
+from .cluster_view import at_once
 from .origin import Origin
 
 Object = dict[str, Any]
@@ -58,6 +59,8 @@ class Context:
     versions: Mapping[str, str]
     note: str = ""
     origin: Origin = field(default_factory=Origin)
+    # Tiers that the run is to apply, as far as they hold anything.
+    planned: tuple[str, ...] = ()
 
 
 @dataclass
@@ -104,6 +107,11 @@ class Release:
         return Origin(**(self.body.get("origin") or {}))
 
     @property
+    def unreached(self) -> list[str]:
+        """Tiers that its run was to apply and never did: it goes on, or was killed."""
+        return [tier for tier in self.body.get("planned") or [] if tier not in self.tiers]
+
+    @property
     def failed(self) -> bool:
         return any(change.get("failed") for change in (self.body.get("changes") or {}).values())
 
@@ -128,15 +136,42 @@ class Release:
 
 def load(cluster: Cluster, namespace: str) -> list[Release]:
     """All releases, oldest first."""
-    found = []
-    for obj in cluster.list(CONFIG_MAP, namespace, labels=LABEL)[0]:
-        try:
-            body = json.loads(obj["data"]["release.json"])
-            number = int(obj["metadata"]["labels"][LABEL])
-        except (KeyError, TypeError, ValueError):
-            continue  # edited by hand beyond repair: history, not state
-        found.append(Release(number, body, obj["metadata"]["resourceVersion"]))
-    return sorted(found, key=lambda release: release.number)
+    found = [_parsed(obj) for obj in cluster.list(CONFIG_MAP, namespace, labels=LABEL)[0]]
+    return sorted((release for release in found if release), key=lambda release: release.number)
+
+
+def _parsed(obj: Object) -> Release | None:
+    """None for what was edited by hand beyond repair: history, not state."""
+    try:
+        body = json.loads(obj["data"]["release.json"])
+        number = int(obj["metadata"]["labels"][LABEL])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Release(number, body, obj["metadata"]["resourceVersion"])
+
+
+def recorded(cluster: Cluster, namespace: str) -> set[str]:
+    """Tiers whose manifests the cluster has, as the last release names them. Raises EngineError."""
+    found = at_once(
+        {
+            "releases": lambda: _metadata(cluster, CONFIG_MAP, namespace, LABEL),
+            "manifests": lambda: _metadata(cluster, SECRET, namespace, MANIFESTS),
+        }
+    )
+    numbers = [label for item in found["releases"] if (label := str(item["labels"][LABEL])).isdigit()]
+    if not numbers:
+        return set()
+    last = cluster.find(CONFIG_MAP, namespace, f"release-{max(numbers, key=int)}")
+    names = {item["name"] for item in found["manifests"]}
+    release = _parsed(last) if last else None
+    return {tier for tier, name in release.tiers.items() if name in names} if release else set()
+
+
+def _metadata(cluster: Cluster, kind: Kind, namespace: str, label: str) -> list[Object]:
+    """The metadata of all objects with ``label``: their data may be megabytes."""
+    headers = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+    answer = cluster.send("GET", kind.path(namespace), {"labelSelector": label}, headers=headers)[1]
+    return [item["metadata"] for item in answer.get("items") or []]
 
 
 def one(releases: Iterable[Release], number: int) -> Release:
@@ -219,6 +254,7 @@ def _next(last: Release, about: Context, now: str, run: str) -> Release:
         "revision": about.revision,
         "versions": dict(about.versions),
         "note": about.note,
+        "planned": list(about.planned),
         "tiers": dict(last.tiers),
         "changes": {},
     }

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from ..backup import quiet, success
+from ..engine import halted
 from ..engine.cluster import Cluster
 from ..engine.diagnosis import Diagnosis
 from ..engine.errors import EngineError
 from ..engine.kinds import Kind
 from ..engine.readiness import readiness
-from . import drift, releases
+from . import declared, drift, releases, shortfalls
 from .certificates import expiry
 from .cluster_view import (
     AUTOSCALER,
@@ -45,12 +46,21 @@ _SOON_DAYS = 21
 
 @dataclass
 class State:
-    """What was read. ``drifted`` is None where it cannot be told, with the reason in ``undecided``."""
+    """What was read. ``drifted`` is None where it cannot be told, with the reason in ``undecided``.
+
+    ``missing``: declared objects that are not there. ``unknown``: what cannot be compared with the last release.
+    ``shortfalls``: objects that are there and do less than what is declared. The last two each with what to do.
+    ``hidden``: declared objects outside of namespaces that this user may not look at.
+    """
 
     workloads: list[dict[str, Any]] = field(default_factory=list)
     volumes: list[dict[str, Any]] = field(default_factory=list)
     certificates: list[dict[str, Any]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    missing: list[declared.Missing] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    shortfalls: list[tuple[str, str]] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
     cron_jobs: dict[str, Object] = field(default_factory=dict)
     release: releases.Release | None = None
     drifted: list[drift.Drifted] | None = None
@@ -59,11 +69,16 @@ class State:
     def data(self) -> dict[str, Any]:
         """As a result of a task."""
         return {
-            "ready": all(workload["ready"] for workload in self.workloads) and bool(self.workloads),
+            "ready": bool(self.workloads)
+            and all(workload["ready"] for workload in self.workloads)
+            and not (self.missing or self.shortfalls),
             "workloads": self.workloads,
             "volumes": self.volumes,
             "certificates": self.certificates,
             "findings": self.findings,
+            "missing": [each.data() for each in self.missing],
+            "shortfalls": [what for what, _ in self.shortfalls],
+            "unknown": [what for what, _ in self.unknown],
             "last_successes": {
                 name: (job.get("status") or {}).get("lastSuccessfulTime") for name, job in self.cron_jobs.items()
             },
@@ -93,8 +108,11 @@ def read(cluster: Cluster, namespace: str, secret: str) -> State:
             "used": lambda: used(cluster, namespace),
         }
     )
-    release, drifted, undecided = found["drift"]
-    state = State(release=release, drifted=drifted, undecided=undecided)
+    known, drifted, undecided = found["drift"]
+    state = State(release=known.release, drifted=drifted, undecided=undecided, missing=known.missing)
+    state.unknown = list(shortfalls.unknown(known, namespace))
+    state.shortfalls = _shortfalls(known, found)
+    state.hidden = shortfalls.hidden(known, namespace)
     state.cron_jobs = {job["metadata"]["name"]: job for job in found["cron_jobs"]}
     by_id = tiers(found["parents"])
     routes = found["ingresses"]
@@ -103,9 +121,18 @@ def read(cluster: Cluster, namespace: str, secret: str) -> State:
     where = addresses(routes)
     scaling = {a["spec"]["scaleTargetRef"]["name"]: a for a in found["autoscalers"]}
     workloads = [*found["sets"], *found["deployments"]]
+    least = known.minimums()
+
+    def row(obj: Object) -> dict[str, Any]:
+        name, autoscaler = obj["metadata"]["name"], scaling.get(obj["metadata"]["name"])
+        wanted = known.find(obj["kind"], name)
+        short = shortfalls.pods(obj, wanted, least.get(halted.target(obj)), autoscaler)
+        return _workload(obj, by_id, found["pods"], autoscaler, where, short)
+
+    absent = [each for each in known.missing if shortfalls.is_workload(each)]
+    rows = [*map(row, workloads), *(_absent(each, least.get(halted.target(each.obj), 1)) for each in absent)]
     state.workloads = sorted(
-        (_workload(obj, by_id, found["pods"], scaling.get(obj["metadata"]["name"]), where) for obj in workloads),
-        key=lambda row: (_ORDER.index(row["tier"]) if row["tier"] in _ORDER else -1, row["name"]),
+        rows, key=lambda row: (_ORDER.index(row["tier"]) if row["tier"] in _ORDER else -1, row["name"])
     )
     mounted = set(_mounted(found["pods"]))
     state.volumes = [_volume(claim, found["used"], mounted) for claim in found["claims"]]
@@ -117,17 +144,47 @@ def read(cluster: Cluster, namespace: str, secret: str) -> State:
     return state
 
 
-def _drift(
-    cluster: Cluster, namespace: str, secret: str
-) -> tuple[releases.Release | None, list[drift.Drifted] | None, str]:
-    every = releases.load(cluster, namespace)
-    if not every:
-        return None, None, "no release is recorded"
+def _drift(cluster: Cluster, namespace: str, secret: str) -> tuple[declared.Declared, list[drift.Drifted] | None, str]:
+    known = declared.read(cluster, namespace)
+    if known.release is None:
+        return known, None, "no release is recorded"
     try:
         credential = drift.credentials(cluster, namespace, secret)
-        return every[-1], drift.find(cluster, namespace, every[-1], credential), ""
+        return known, drift.compare(cluster, namespace, known, credential), ""
     except EngineError as error:
-        return every[-1], None, error.message
+        return known, None, error.message
+
+
+def _shortfalls(known: declared.Declared, found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each with what to do. What a workload lacks is in its row."""
+    lines = [(what, shortfalls.REMEDY) for what in shortfalls.unreached(known, found["pods"])]
+    for job in found["cron_jobs"]:
+        if text := shortfalls.suspended(job, known.find("CronJob", job["metadata"]["name"])):
+            lines.append((text, shortfalls.REMEDY))
+    return [*lines, *((what, shortfalls.LOST) for what in shortfalls.claims(known, found["claims"]))]
+
+
+def _absent(each: declared.Missing, least: int) -> dict[str, Any]:
+    """The row of a declared workload that is not there."""
+    obj = each.obj
+    return {
+        "tier": each.tier,
+        "kind": obj["kind"],
+        "name": obj["metadata"]["name"],
+        "missing": True,
+        "ready": False,
+        "message": "missing",
+        "remedy": shortfalls.REMEDY,
+        "stopped_by_restore": False,
+        "desired": obj["spec"].get("replicas", least),
+        "ready_replicas": 0,
+        "updated_replicas": 0,
+        "restarts": 0,
+        "created": None,
+        "image": obj["spec"]["template"]["spec"]["containers"][0]["image"],
+        "scaling": {},
+        "where": "",
+    }
 
 
 def _workload(
@@ -136,7 +193,9 @@ def _workload(
     pods: Iterable[Object],
     autoscaler: Object | None,
     where: Mapping[str, str],
+    short: str = "",
 ) -> dict[str, Any]:
+    """The row of a live workload. ``short``: why it has less than what is declared."""
     name, status = obj["metadata"]["name"], obj.get("status") or {}
     labels = obj["spec"]["selector"]["matchLabels"]
     own = [pod for pod in pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()]
@@ -153,8 +212,12 @@ def _workload(
         "tier": tier_of(obj, by_id),
         "kind": obj["kind"],
         "name": name,
-        "ready": state.ready and not stopped,
-        "message": f"stopped by a restore, with {count(stopped, 'pod')} before it" if stopped else state.message,
+        "missing": False,
+        "ready": state.ready and not stopped and not short,
+        "message": f"stopped by a restore, with {count(stopped, 'pod')} before it"
+        if stopped
+        else short or state.message,
+        "remedy": shortfalls.REMEDY if short and not stopped else "",
         "stopped_by_restore": bool(stopped),
         "desired": obj["spec"].get("replicas", 1),
         "ready_replicas": status.get("readyReplicas", 0),
@@ -238,12 +301,22 @@ def screen(state: State, cluster_name: str, server: str, namespace: str, now: da
     if state.certificates:
         rows = [(c["name"], _expiry(c["not_after"], now)) for c in state.certificates]
         lines += ["", *table(("CERTIFICATE", "EXPIRES"), rows)]
+    return [*lines, *_trouble(state)]
+
+
+def _trouble(state: State) -> Iterator[str]:
+    """Lines below the tables: what is not ready, and what is not known."""
     waiting = [f"{w['kind']} {w['name']}: {w['message']}" for w in state.workloads if not w["ready"]]
-    if waiting or state.findings:
-        lines += ["", "Not ready:", *(f"  {line}" for line in [*waiting, *state.findings])]
+    others = [each for each in state.missing if not shortfalls.is_workload(each)]
+    lacking = [*(what for what, _ in shortfalls.missing(others)), *(what for what, _ in state.shortfalls)]
+    if found := [*waiting, *lacking, *state.findings]:
+        yield from ("", "Not ready:", *(f"  {line}" for line in found))
+    if lacking or any(workload["remedy"] for workload in state.workloads):
+        yield "`make check-health` says what to do about each."
+    yield from (f"Not known: {what}" for what, _ in state.unknown)
+    yield from shortfalls.not_looked_at(state.hidden)
     if any(workload["stopped_by_restore"] for workload in state.workloads):
-        lines.append(f"What a restore stopped: {quiet.WAY_OUT}")
-    return lines
+        yield f"What a restore stopped: {quiet.WAY_OUT}"
 
 
 def _release(state: State, now: datetime) -> list[str]:
@@ -270,15 +343,16 @@ def _drift_line(state: State) -> str:
 def _row(workload: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     scaling = workload["scaling"]
     metrics = scaling.get("metrics", {})
+    missing = workload["missing"]
     return (
         workload["tier"],
         workload["name"],
-        f"{workload['ready_replicas']}/{workload['desired']}",
-        str(workload["updated_replicas"]),
-        str(workload["restarts"]),
+        "missing" if missing else f"{workload['ready_replicas']}/{workload['desired']}",
+        "" if missing else str(workload["updated_replicas"]),
+        "" if missing else str(workload["restarts"]),
         age(workload["created"], now),
         plain_image(workload["image"]),
-        f"{scaling['min']}-{scaling['max']}" if scaling else "fixed",
+        f"{scaling['min']}-{scaling['max']}" if scaling else "" if missing else "fixed",
         _use(metrics.get("cpu")),
         _use(metrics.get("memory")),
         workload["where"],

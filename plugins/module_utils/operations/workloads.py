@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,17 @@ def restart(cluster: Cluster, namespace: str, objects: list[Object], *, check: b
     return [_patch(cluster, namespace, obj, body, "", check) for obj in objects]
 
 
+def without_pods(objects: Iterable[Object]) -> EngineError | None:
+    """The error for workloads that have no pods to replace; None if all have some."""
+    empty = [describe(obj) for obj in objects if obj["spec"].get("replicas") == 0]
+    if not empty:
+        return None
+    return EngineError(
+        f"{', '.join(empty)}: spec.replicas is 0, so no pods exist and none were restarted.",
+        "`make deploy` brings back the declared number. If no autoscaler scales it: `make scale S=<part> N=<number>`.",
+    )
+
+
 def scale(cluster: Cluster, namespace: str, part: str, replicas: int, *, check: bool) -> Object:
     """Set the number of pods of a workload that neither an autoscaler nor the inventory owns. Raises EngineError."""
     if replicas < 0:
@@ -61,6 +72,11 @@ def scale(cluster: Cluster, namespace: str, part: str, replicas: int, *, check: 
 
 def _owned(obj: Object, autoscaler: Object) -> EngineError:
     spec = autoscaler["spec"]
+    if obj["spec"].get("replicas") == 0:
+        return EngineError(
+            f"{describe(obj)} has 0 pods, which turns HorizontalPodAutoscaler {autoscaler['metadata']['name']} off.",
+            f"`make deploy` brings it back to the minimum of its autoscaler, {spec.get('minReplicas', 1)}.",
+        )
     part = obj["metadata"]["labels"].get(NAME, obj["metadata"]["name"])
     return EngineError(
         f"{describe(obj)} belongs to HorizontalPodAutoscaler {autoscaler['metadata']['name']}, which keeps it between "

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engine.cluster import Cluster
 from ..engine.kinds import BUILT_IN
-from . import edge, matrix, report, workloads
+from . import edge, matrix, presence, report, workloads
 from .checks import Check, Outcome, failed, passed, skipped
 from .matrix import LISTENER, LISTENER_PORT, OUTSIDE, STRANGER, Door, Matrix
 from .probes import Image, Probe, Probes
@@ -61,7 +61,8 @@ def verify(cluster: Cluster, target: Target, say: Callable[[str], None]) -> Resu
         result.matrix = matrix.table(asked.matrix.cells)
         probed = [*asked.stores(), *matrix.judge(asked.matrix), asked.round_trip()]
     say("workloads, volumes, disruption budgets, autoscalers and edge are looked at")
-    result.checks = [*_settled(cluster, target), *probed, *_edge(cluster, target)]
+    there = presence.check(cluster, target.namespace)
+    result.checks = [*there, *_settled(cluster, target), *probed, *_edge(cluster, target)]
     result.seconds = time.monotonic() - begin
     return result
 

@@ -15,18 +15,25 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wanted:
-    """One workload of the catalogue: its kind and object name, the image that it must run, its replicas if fixed."""
+    """One workload of the catalogue: its kind and object name, the image that it must run, its replicas if fixed.
+
+    ``least``: the minimum of its autoscaler.
+    """
 
     kind: str
     name: str
     image: str
     replicas: int | None = None
+    least: int = 1
 
 
 def wanted(catalogue: Mapping[str, Any]) -> list[Wanted]:
     """Every Deployment and StatefulSet that the derived model asks for."""
     return [
-        *(Wanted("Deployment", part["object"], part["image"]) for part in catalogue["parts"]),
+        *(
+            Wanted("Deployment", part["object"], part["image"], least=int(part["scaling"]["min_replicas"]))
+            for part in catalogue["parts"]
+        ),
         *(
             Wanted("StatefulSet", store["object"], store["image"], int(store["replicas"]))
             for store in catalogue["stores"].values()
@@ -76,6 +83,10 @@ def _workload(live: Live, each: Wanted) -> Check:
     replicas, problems = int(spec.get("replicas", 1)), []
     if each.replicas not in {None, replicas}:
         problems.append(f"asks for {replicas} pods, the inventory for {each.replicas}")
+    if replicas < each.least:
+        problems.append(f"asks for {replicas} pods, its autoscaler's minimum is {each.least}: `make deploy`")
+    if spec.get("paused"):
+        problems.append("its rollout is paused: `make deploy` resumes it")
     if int(status.get("observedGeneration", 0)) < int(obj["metadata"]["generation"]):
         problems.append("its controller has not seen its latest change")
     if status.get("updatedReplicas", 0) < replicas:

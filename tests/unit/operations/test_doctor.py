@@ -28,19 +28,29 @@ DIGEST = "r.example/agent:1@sha256:0"
 def _deployment(image=DIGEST, initial=DIGEST):
     container = {"name": "a", "image": image, "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}
     pod = {"containers": [container], "initContainers": [{"name": "i", "image": initial}]}
-    return {"metadata": {"name": "agent"}, "spec": {"replicas": 2, "template": {"spec": pod}}}
+    metadata = {"name": "agent"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {"replicas": 2, "template": {"spec": pod}},
+    }
 
 
 def _cron_job(name, image=DIGEST):
     pod = {"containers": [{"name": "c", "image": image}]}
-    return {"metadata": {"name": name}, "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}}
+    spec = {"jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}
 
 
 def _sound():
     return {
         "Deployment": [_deployment()],
         "HorizontalPodAutoscaler": [
-            {"metadata": {"name": "agent"}, "spec": {"scaleTargetRef": {"name": "agent"}, "maxReplicas": 10}}
+            {
+                "metadata": {"name": "agent"},
+                "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "agent"}, "maxReplicas": 10},
+            }
         ],
         "StorageClass": [{"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}],
         "system": [{"metadata": {"name": "cilium"}}],
@@ -172,3 +182,16 @@ def test_problems_come_first_and_no_value_is_told():
     )
     assert found[0].level == PROBLEM
     assert "changeme" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Deployment": [_deployment() | {"spec": _deployment()["spec"] | {"replicas": 0}}]}, "agent has 0 pods"),
+        ({"Deployment": [_deployment() | {"spec": _deployment()["spec"] | {"paused": True}}]}, "rollout is paused"),
+    ],
+)
+def test_what_is_stopped_by_hand_is_a_problem(change, words):
+    (finding,) = _examined(_definition() | change)
+    assert words in finding.what
+    assert "make deploy" in finding.remedy

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.multi_agent.platform.plugins.module_utils.operations import health, releases, status
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations import (
+    declared,
+    health,
+    releases,
+    shortfalls,
+    status,
+)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GI = 1024**3
@@ -14,8 +20,8 @@ GI = 1024**3
 
 def workload(ready: bool = True) -> dict[str, Any]:
     message = "1 of 2 pods are available"
-    said = {"kind": "Deployment", "name": "agent-service", "message": message}
-    return {**said, "ready": ready, "stopped_by_restore": False}
+    said = {"kind": "Deployment", "name": "agent-service", "message": message, "remedy": ""}
+    return {**said, "ready": ready, "missing": False, "stopped_by_restore": False}
 
 
 def live(replicas: int, **annotations: str) -> dict[str, Any]:
@@ -123,6 +129,18 @@ def test_what_is_sound_has_no_problem(changed: dict[str, Any]) -> None:
             "make restore-drill",
         ),
         ({"release": release("broken")}, "Release 7 failed", "make rollback"),
+        (
+            {"missing": [declared.Missing("netpol", {"kind": "NetworkPolicy", "metadata": {"name": "deny"}})]},
+            "NetworkPolicy deny: missing (the traffic",
+            "make deploy",
+        ),
+        ({"shortfalls": [("CronJob backup is suspended", shortfalls.REMEDY)]}, "CronJob backup", "make deploy"),
+        ({"unknown": [("No release is recorded", "`make deploy`")]}, "No release is recorded", "make deploy"),
+        (
+            {"workloads": [status._workload(live(0), {}, [], None, {}, "has 0 pods, the minimum is 2")]},
+            "Deployment agent-service: has 0 pods",
+            "make deploy",
+        ),
     ],
 )
 def test_each_problem_has_its_remedy(changed: dict[str, Any], words: str, remedy: str) -> None:
@@ -146,6 +164,20 @@ def test_what_no_restore_stops_is_as_ready_as_ever(obj: dict[str, Any]) -> None:
     row = seen(obj)
     assert (row["ready"], row["stopped_by_restore"]) == (True, False)
     assert "restore" not in "\n".join(status.screen(status.State(workloads=[row]), "local", "", "ns", NOW))
+
+
+def test_status_has_a_row_for_a_missing_workload() -> None:
+    obj = live(2) | {"spec": live(2)["spec"] | {"replicas": 3}}
+    gone = declared.Missing("services", obj)
+    state = status.State(workloads=[status._absent(gone, 1)], missing=[gone])
+    lines = status.screen(state, "local", "https://there", "ns", NOW)
+    assert "0 of 1 ready" in lines[0]
+    row = next(line for line in lines if line.startswith("services"))
+    assert row.split() == ["services", "agent-service", "missing", "agent"]
+    assert "  Deployment agent-service: missing" in lines
+    data = state.data()
+    assert (data["ready"], data["workloads"][0]["missing"], data["workloads"][0]["desired"]) == (False, True, 3)
+    assert data["missing"] == [{"tier": "services", "kind": "Deployment", "name": "agent-service", "deleting": False}]
 
 
 def test_a_scratch_volume_is_mounted_by_its_pod() -> None:

@@ -57,6 +57,8 @@ FAULTS: list[tuple[str, Callable[[Objects], Any]]] = [
     ("has not seen its latest change", status("Deployment", "web", observedGeneration=2)),
     ("the inventory says web:1", lambda objects: objects.update({("Deployment", "web"): workload("web:0", 2)})),
     ("the inventory for 1", lambda objects: objects.update({("StatefulSet", "store"): workload("store:1", 2)})),
+    ("autoscaler's minimum is 1", lambda objects: objects.update({("Deployment", "web"): workload("web:1", 0)})),
+    ("rollout is paused", lambda objects: objects["Deployment", "web"]["spec"].update(paused=True)),
     ("drain would hang", status("PodDisruptionBudget", "web", disruptionsAllowed=0)),
     ("is Pending", status("PersistentVolumeClaim", "data-store-0", phase="Pending")),
     ("has no cpu metric", status("HorizontalPodAutoscaler", "web", currentMetrics=[])),
