@@ -157,7 +157,6 @@ class ActionModule(ActionBase):
         absent = args["state"] == "absent"
         return tiers.Options(
             check=self._task.check_mode,
-            show_before=self._task.diff,
             force_conflicts=args["force_conflicts"],
             wait_seconds=args["wait_timeout"] if args["wait"] else 0,
             lock_seconds=args["lock_timeout"],

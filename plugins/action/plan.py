@@ -17,7 +17,7 @@ from ..module_utils.engine.cluster import Cluster
 from ..module_utils.engine.credentials import Credentials, Source
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.prune import Policy
-from ..module_utils.operations import cluster_view, report
+from ..module_utils.operations import cluster_view, leftovers, report
 from ..module_utils.operations.plan import Plan
 
 # As in apply, a variable that is left empty means the default.
@@ -35,7 +35,6 @@ def how(variables: Variables, namespace: str) -> tiers.Options:
     variables.fill(said, _SAYS)
     return tiers.Options(
         check=True,
-        show_before=True,
         force_conflicts=bool(said.get("force_conflicts", False)),
         prune=bool(said.get("prune", True)),
         policy=Policy(
@@ -89,9 +88,12 @@ class ActionModule(Operation):
                 )
 
             results = cluster_view.at_once({name: job(name) for name in chosen})
+            left = cluster_view.at_once(
+                {name: partial(leftovers.find, cluster, result.outcomes) for name, result in results.items()}
+            )
         except EngineError as error:
             raise Failure(credentials.redact(str(error))) from None
-        plan = Plan(self.host, cluster.connection.server, namespace, results)
+        plan = Plan(self.host, cluster.connection.server, namespace, results, left)
         self.say(plan.text())
         for file in args["json_file"]:
             report.write(file, plan.data())

@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import conflicts, definitions, gates, immutable
+from . import conflicts, definitions, gates, handover, immutable
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, input_hash, unchanged
 from .diff import clean
 from .errors import ApiError, EngineError
+from .fieldsets import without
 from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
@@ -31,6 +32,8 @@ Object = dict[str, Any]
 CREATED, CONFIGURED, RECREATED, UNCHANGED = "created", "configured", "recreated", "unchanged"
 _GONE_SECONDS = 60.0
 _GONE_POLL_SECONDS = 0.2
+# How often an object that others change in between is looked at again.
+_ATTEMPTS = 10
 
 
 @dataclass
@@ -58,8 +61,6 @@ class Applier:
     cluster: Cluster
     applyset: ApplySet
     check: bool = False
-    # Read an object that is there but not ours yet before it is adopted, so that a diff can show it.
-    show_before: bool = False
     force_conflicts: bool = False
     sources: Mapping[Identity, str] = field(default_factory=dict)
     progress: Callable[[Outcome], None] = lambda _outcome: None
@@ -107,7 +108,7 @@ class Applier:
 
     def _todo(self, desired: list[Object], snapshot: Snapshot) -> list[Object]:
         """What has to be sent: all but the objects that are there and hold every value that we declare."""
-        return [obj for obj in desired if _differs(obj, snapshot.members.get(identity(obj)))]
+        return [obj for obj in desired if _differs(obj, snapshot.members.get(identity(obj)), self.force_conflicts)]
 
     def _waves(
         self,
@@ -248,46 +249,95 @@ class Applier:
     def _write(self, desired: Object, live: Object | None, kind: Kind | None, snapshot: Snapshot) -> Outcome:
         if kind is None or (self.check and kind.namespaced and not snapshot.namespace_exists):
             return Outcome(desired, CREATED, None, desired)  # check mode: its kind or namespace comes with this run
-        look = self.check or self.show_before or (not self.force_conflicts and conflicts.declares_replicas(desired))
-        if live is None and look and snapshot.namespace_exists:
-            live = self._live(kind, desired)
+        if live is None and self._may_exist(desired, snapshot):
+            live = self._live(kind, desired)  # another tool may have made it
         if live is not None and _leaving(live):
             if self.check:
                 return Outcome(desired, CREATED, None, desired)
             self._until_gone(kind, live, self._what(desired))
             live = None
         if live is not None and gates.has_failed(live):
-            action, after = self._recreate(kind, desired, live, self._what(desired))
+            action, after = self._recreate(kind, desired, live, self._what(desired), self.check)
             return Outcome(desired, action, live, after)
         if live is not None and not self.force_conflicts:
             conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired))
-        action, after = self._apply(kind, desired, self.force_conflicts)
+        if live is not None and handover.involved(live, self.force_conflicts):
+            action, after = self._take_over(kind, desired)
+        else:
+            action, after = self._apply(kind, desired, self.force_conflicts, self.check)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)
         same = live is not None and clean_for_change(live, desired) == clean_for_change(after, desired)
         return Outcome(desired, UNCHANGED if same else CONFIGURED, live, after)
 
-    def _apply(self, kind: Kind, desired: Object, force: bool) -> tuple[str, Object]:
+    def _may_exist(self, desired: Object, snapshot: Snapshot) -> bool:
+        return snapshot.namespace_exists or desired["metadata"].get("namespace") != self.applyset.namespace
+
+    def _take_over(self, kind: Kind, desired: Object) -> tuple[str, Object]:
+        """As ``_apply``, of an object in which other managers own fields that are to be ours, or are to go."""
+        what, force = self._what(desired), self.force_conflicts
+        for _ in range(_ATTEMPTS):
+            live = self._live(kind, desired)
+            action, after = self._apply(kind, desired, force, True)
+            change = handover.hand_over(live, after, force) if live and action == CONFIGURED else None
+            if live and change and change.removed:
+                try:
+                    target = without(after, change.removed, change.staying)
+                    after = handover.preview(self.cluster, kind, live, target, change.entries)
+                except ApiError as error:
+                    if not immutable.refused_for(error):
+                        raise
+                    change = None  # what cannot be removed stays with the tool
+            if self.check:
+                return action, after
+            if live is None or change is None or handover.record(self.cluster, kind, live, change):
+                return self._apply(kind, desired, force, False)
+        raise EngineError(f"{what}: it is changed by others all the time.", "Run again, or stop what changes it.")
+
+    def _apply(self, kind: Kind, desired: Object, force: bool, dry: bool) -> tuple[str, Object]:
         """The action (created, recreated or configured) and the object as the server has it now."""
         what = self._what(desired)
         try:
-            return self._send(kind, desired, what, force)
+            return self._send(kind, desired, what, force, dry)
         except ApiError as error:
             if self.check and lacks_namespace(error):
                 return CREATED, desired  # it comes with this run
             if not force and conflicts.may_take(error):
-                return self._apply(kind, desired, True)
+                return self._apply(kind, desired, True, dry)
             if conflicts.managers(error):
-                raise conflicts.explain(error, what, self._live(kind, desired)) from error
+                return self._resolve(kind, desired, error, dry)
             if immutable.refused_for(error) and (live := self._live(kind, desired)):
                 if immutable.may_recreate(error, desired):
-                    return self._recreate(kind, desired, live, what)
+                    return self._recreate(kind, desired, live, what, dry)
                 raise immutable.explain(error, what, desired, live) from error
             raise
 
-    def _send(self, kind: Kind, desired: Object, what: str, force: bool) -> tuple[str, Object]:
-        created, after = self.cluster.apply(kind, desired, dry_run=self.check, force=force, what=what)
-        if _leaving(after) and not self.check:  # nobody had looked at it: it was not of this tier, or was there still
+    def _resolve(self, kind: Kind, desired: Object, error: ApiError, dry: bool) -> tuple[str, Object]:
+        """As ``_apply``, of a conflict with managers that are not replaced: forced if it is one of spelling only.
+
+        The server judges, by what a forced dry run makes of the fields. Raises FieldConflict.
+        """
+        what, live = self._what(desired), self._live(kind, desired)
+        if live is None:
+            raise conflicts.explain(error, what, None) from error
+        version = live["metadata"]["resourceVersion"]
+        pinned = {**desired, "metadata": {**desired["metadata"], "resourceVersion": version}}
+        alike: frozenset[str] = frozenset()
+        try:
+            action, after = self._send(kind, pinned, what, True, True)
+            alike = conflicts.equal(error, live, after)
+            if conflicts.may_take(error, alike):
+                return (action, after) if dry else self._send(kind, pinned, what, True, False)
+        except ApiError as refused:
+            if refused.status == 409 and not conflicts.managers(refused):
+                return self._apply(kind, desired, False, dry)  # changed in between: the conflict may be another now
+            if alike:
+                raise
+        raise conflicts.explain(error, what, live, alike) from error
+
+    def _send(self, kind: Kind, desired: Object, what: str, force: bool, dry: bool) -> tuple[str, Object]:
+        created, after = self.cluster.apply(kind, desired, dry_run=dry, force=force, what=what)
+        if _leaving(after) and not dry:  # nobody had looked at it: it was not of this tier, or was there still
             self._until_gone(kind, after, what)
             created, after = self.cluster.apply(kind, desired, what=what)
         return CREATED if created else CONFIGURED, after
@@ -295,13 +345,13 @@ class Applier:
     def _live(self, kind: Kind, desired: Object) -> Object | None:
         return self.cluster.find(kind, desired["metadata"].get("namespace"), desired["metadata"]["name"])
 
-    def _recreate(self, kind: Kind, desired: Object, live: Object, what: str) -> tuple[str, Object]:
-        if self.check:
+    def _recreate(self, kind: Kind, desired: Object, live: Object, what: str, dry: bool) -> tuple[str, Object]:
+        if dry:
             return RECREATED, desired
         metadata = live["metadata"]
         self.cluster.delete(kind, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
         self._until_gone(kind, live, what)
-        return RECREATED, self._send(kind, desired, what, False)[1]
+        return RECREATED, self._send(kind, desired, what, False, False)[1]
 
     def _until_gone(self, kind: Kind, live: Object, what: str) -> None:
         """Wait until ``live``, which is being deleted, is gone. Raises EngineError naming what holds it."""
@@ -321,11 +371,11 @@ class Applier:
         return f"{describe(obj)} ({source})" if source else describe(obj)
 
 
-def _differs(desired: Object, live: Object | None) -> bool:
+def _differs(desired: Object, live: Object | None, force: bool) -> bool:
     """Whether ``desired`` has to be sent. What a gate does is in its name: one that has been passed stays as it is."""
     if live is None or _leaving(live) or gates.has_failed(live):
         return True
-    return not gates.workload_of(desired) and not unchanged(desired, live)
+    return not gates.workload_of(desired) and (not unchanged(desired, live) or handover.due(live, force))
 
 
 def _leaving(live: Object) -> bool:

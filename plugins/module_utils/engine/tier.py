@@ -138,7 +138,6 @@ class Options:
     """How a tier is applied. Seconds of 0: do not wait."""
 
     check: bool = False
-    show_before: bool = False
     force_conflicts: bool = False
     wait_seconds: float = 0
     lock_seconds: float = 0
@@ -200,7 +199,6 @@ def apply_tier(
         cluster,
         applyset,
         check=options.check,
-        show_before=options.show_before,
         force_conflicts=options.force_conflicts,
         sources=loaded.sources,
         progress=listener.on_object,

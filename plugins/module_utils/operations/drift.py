@@ -14,6 +14,7 @@ from ..engine.applier import CREATED, RECREATED, Applier, Outcome
 from ..engine.applyset import ApplySet
 from ..engine.cluster import Cluster
 from ..engine.compare import INPUT_HASH
+from ..engine.conflicts import CONTROLLERS
 from ..engine.diff import MASK, clean
 from ..engine.errors import ApiError, EngineError
 from ..engine.manifests import describe, secret_values
@@ -24,10 +25,7 @@ from .screen import age
 
 Object = dict[str, Any]
 
-# Controllers write to objects all the time; they are nobody behind our back.
 _LOGIN = re.compile(r"(?:postgres|nats)_user_(.+)")
-
-CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def test_what_is_taken_over_while_it_is_being_deleted_is_made_when_it_is_gone() 
     """It bears another tool's labels, so that nobody had looked at it."""
     cluster = Server(ingress(**LEAVING))
     assert run(cluster, ingress()).action == applier.CREATED
-    assert len(cluster.applied) == 2
+    assert cluster.applied == [("web", False)]
 
 
 def test_what_is_not_gone_is_named_with_what_holds_it() -> None:
