@@ -139,7 +139,7 @@ def test_what_a_tool_keeps(kind: str, manager: str, fields: Any) -> None:
 
 
 def test_a_secrets_key_that_was_declared_goes_though_a_tool_has_it_too() -> None:
-    fields = {"f:data": {"f:password": {}, "f:password_next": {}}}
+    fields: Any = {"f:data": {"f:password": {}, "f:password_next": {}}}
     tool = entry("kubectl-create", {**fields, "f:type": {}})
     change = hand_over("Secret", ours(fields), tool, declared={"f:data": {"f:password": {}}, "f:type": {}})
     assert change
@@ -184,7 +184,7 @@ def test_force_takes_shared_fields_and_leaves_the_rest() -> None:
 
 @pytest.mark.parametrize("manager", ["kube-controller-manager", f"{FIELD_MANAGER}-operator"])
 def test_force_leaves_controllers_and_our_own_commands(manager: str) -> None:
-    fields = {"f:data": {"f:a": {}}}
+    fields: Any = {"f:data": {"f:a": {}}}
     assert not handover.due(live(ours(fields), entry(manager, fields)), True)
 
 
