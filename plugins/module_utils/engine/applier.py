@@ -292,7 +292,9 @@ class Applier:
                 return action, after
             if live is None or change is None or handover.record(self.cluster, kind, live, change):
                 return self._apply(kind, desired, force, False)
-        raise EngineError(f"{what}: it is changed by others all the time.", "Run again, or stop what changes it.")
+        raise EngineError(
+            f"{what}: it is changed by others all the time.", "Stop the controller that changes it, then run again."
+        )
 
     def _apply(self, kind: Kind, desired: Object, force: bool, dry: bool) -> tuple[str, Object]:
         """The action (created, recreated or configured) and the object as the server has it now."""

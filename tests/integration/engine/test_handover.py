@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 import pytest
@@ -241,7 +242,11 @@ def restored(engine: Engine, wanted: list[Object]) -> None:
         cluster = engine.connect()
         kind = cluster.kinds.find(obj["apiVersion"], obj["kind"])
         assert kind
-        cluster.delete(kind, engine.namespace, obj["metadata"]["name"], propagation="Background")
+        cluster.delete(kind, engine.namespace, obj["metadata"]["name"])
+        gone = time.monotonic() + 60
+        while (left := cluster.find(kind, engine.namespace, obj["metadata"]["name"])) and time.monotonic() < gone:
+            assert left["metadata"]["uid"] == found["metadata"]["uid"]
+            time.sleep(0.2)
         again = {key: value for key, value in found.items() if key != "status"}
         again["metadata"] = {
             key: value for key, value in found["metadata"].items() if key in {"name", "labels", "annotations"}
@@ -255,14 +260,9 @@ def restored(engine: Engine, wanted: list[Object]) -> None:
             pytest.fail(f"{obj['kind']}: {error}")
 
 
-def restorable() -> list[Object]:
-    """Of every kind that is deleted at once, and made again without more ado."""
-    return [obj for obj in objects.namespaced() if obj["kind"] not in {"Pod", "Job", "PersistentVolumeClaim"}]
-
-
 def test_equal_meaning_is_no_conflict(engine: Engine) -> None:
     """Quantities, ports without a protocol, defaults in lists and references: spelled otherwise in the cluster."""
-    wanted = restorable()
+    wanted = objects.namespaced()
     restored(engine, wanted)
     assert set(engine.apply(wanted, check=True).actions.values()) == {"unchanged"}
     assert set(engine.apply(wanted).actions.values()) == {"unchanged"}
