@@ -168,7 +168,6 @@ class ActionModule(ActionBase):
         absent = args["state"] == "absent"
         return tiers.Options(
             check=self._task.check_mode,
-            show_before=self._task.diff,
             force_conflicts=args["force_conflicts"],
             grow_volumes=args["grow_volumes"],
             wait_seconds=args["wait_timeout"] if args["wait"] else 0,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from ..module_utils.ansible import dry_run, wiring
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine.cluster import Cluster
-from ..module_utils.operations import identity, report
+from ..module_utils.operations import cluster_view, identity, leftovers, report
 from ..module_utils.operations.plan import Plan
 
 
@@ -27,7 +28,10 @@ class ActionModule(Operation):
         namespace = args["namespace"]
         self._approve(cluster, args)
         results = dry_run.results(self, cluster, namespace, dry_run.chosen(self, args["tiers"]))
-        plan = Plan(self.host, cluster.connection.address, namespace, results)
+        left = cluster_view.at_once(
+            {name: partial(leftovers.find, cluster, result.outcomes) for name, result in results.items()}
+        )
+        plan = Plan(self.host, cluster.connection.address, namespace, results, left)
         self.say(plan.text())
         for file in args["json_file"]:
             report.write(file, plan.data())

@@ -123,8 +123,9 @@ options:
     default: 300
   force_conflicts:
     description:
-      - Whether to take fields that any other manager owns. Fields of kubectl, Helm, Skaffold and kubernetes.core are
-        taken anyway, as this project replaces them; fields of controllers are not.
+      - Whether to take the declared fields that any other manager owns, permanently. Fields of kubectl, Helm, Skaffold
+        and kubernetes.core are taken anyway, as this project replaces them, and so are fields whose values mean the
+        same. The variable C(platform_force_conflicts) where it is left out.
     type: bool
     default: false
   prove:

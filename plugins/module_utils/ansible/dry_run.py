@@ -52,7 +52,6 @@ def options(variables: Variables, namespace: str) -> tiers.Options:
     variables.fill(said, _SAYS)
     return tiers.Options(
         check=True,
-        show_before=True,
         force_conflicts=bool(said.get("force_conflicts", False)),
         prove=bool(said.get("prove", True)),
         prune=bool(said.get("prune", True)),

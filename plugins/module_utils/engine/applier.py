@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import conflicts, definitions, gates, halted, immutable, proof_pod
+from . import conflicts, definitions, gates, halted, handover, immutable, proof_pod
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
 from .diff import clean
 from .errors import ApiError, EngineError
+from .fieldsets import without
 from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
@@ -31,6 +32,8 @@ Object = dict[str, Any]
 CREATED, CONFIGURED, RECREATED, UNCHANGED = "created", "configured", "recreated", "unchanged"
 _GONE_SECONDS = 60.0
 _GONE_POLL_SECONDS = 0.2
+# How often an object that others change in between is looked at again.
+_ATTEMPTS = 10
 
 
 @dataclass
@@ -58,8 +61,6 @@ class Applier:
     cluster: Cluster
     applyset: ApplySet
     check: bool = False
-    # Read an object that is there but not ours yet before it is adopted, so that a diff can show it.
-    show_before: bool = False
     force_conflicts: bool = False
     # Replace StatefulSets whose volumes are declared larger.
     grow_volumes: bool = False
@@ -119,7 +120,9 @@ class Applier:
         return [obj for obj in desired if self._differs(obj, snapshot.members.get(identity(obj)))]
 
     def _differs(self, desired: Object, live: Object | None) -> bool:
-        return _differs(desired, live) or (live is not None and bool(halted.correction(desired, live, self._least)))
+        return _differs(desired, live, self.force_conflicts) or (
+            live is not None and bool(halted.correction(desired, live, self._least))
+        )
 
     def _waves(
         self,
@@ -196,7 +199,7 @@ class Applier:
             if live is None or _leaving(live):
                 continue
             try:
-                after = replace(self, check=True)._apply(kind, obj, self.force_conflicts)[1]
+                after = replace(self, check=True)._bring(kind, obj, live)[1]
             except EngineError:
                 after = obj  # the write itself says why it is refused
             if after is obj and holds(obj["spec"]["template"], live["spec"]["template"]):
@@ -283,20 +286,19 @@ class Applier:
     def _write(self, desired: Object, live: Object | None, kind: Kind | None, snapshot: Snapshot) -> Outcome:
         if kind is None or (self.check and kind.namespaced and not snapshot.namespace_exists):
             return Outcome(desired, CREATED, None, desired)  # check mode: its kind or namespace comes with this run
-        look = self.check or self.show_before or (not self.force_conflicts and conflicts.declares_replicas(desired))
-        if live is None and look and snapshot.namespace_exists:
-            live = self._live(kind, desired)
+        if live is None and self._may_exist(desired, snapshot):
+            live = self._live(kind, desired)  # another tool may have made it
         if live is not None and _leaving(live):
             if self.check:
                 return Outcome(desired, CREATED, None, desired)
             self._until_gone(kind, live, self._what(desired))
             live = None
         if live is not None and gates.has_failed(live):
-            action, after = self._recreate(kind, desired, live, self._what(desired))
+            action, after = self._recreate(kind, desired, live, self._what(desired), self.check)
             return Outcome(desired, action, live, after)
         if live is not None and not self.force_conflicts:
             conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired))
-        action, after = self._apply(kind, desired, self.force_conflicts)
+        action, after = self._bring(kind, desired, live)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)
         if spec := halted.correction(desired, after, self._least):
@@ -304,27 +306,82 @@ class Applier:
         same = live is not None and clean_for_change(live, desired) == clean_for_change(after, desired)
         return Outcome(desired, UNCHANGED if same else CONFIGURED, live, after)
 
-    def _apply(self, kind: Kind, desired: Object, force: bool) -> tuple[str, Object]:
+    def _bring(self, kind: Kind, desired: Object, live: Object | None) -> tuple[str, Object]:
+        """As ``_apply``, also of an object in which other managers own fields."""
+        if live is not None and handover.involved(live, self.force_conflicts):
+            return self._take_over(kind, desired)
+        return self._apply(kind, desired, self.force_conflicts, self.check)
+
+    def _may_exist(self, desired: Object, snapshot: Snapshot) -> bool:
+        return snapshot.namespace_exists or desired["metadata"].get("namespace") != self.applyset.namespace
+
+    def _take_over(self, kind: Kind, desired: Object) -> tuple[str, Object]:
+        """As ``_apply``, of an object in which other managers own fields that are to be ours, or are to go."""
+        what, force = self._what(desired), self.force_conflicts
+        for _ in range(_ATTEMPTS):
+            live = self._live(kind, desired)
+            action, after = self._apply(kind, desired, force, True)
+            change = handover.hand_over(live, after, force) if live and action == CONFIGURED else None
+            if live and change and change.removed:
+                try:
+                    target = without(after, change.removed, change.staying)
+                    after = handover.preview(self.cluster, kind, live, target, change.entries)
+                except ApiError as error:
+                    if not immutable.refused_for(error):
+                        raise
+                    change = None  # what cannot be removed stays with the tool
+            if self.check:
+                return action, after
+            if live is None or change is None or handover.record(self.cluster, kind, live, change):
+                return self._apply(kind, desired, force, False)
+        raise EngineError(
+            f"{what}: it is changed by others all the time.", "Stop the controller that changes it, then run again."
+        )
+
+    def _apply(self, kind: Kind, desired: Object, force: bool, dry: bool) -> tuple[str, Object]:
         """The action (created, recreated or configured) and the object as the server has it now."""
         what = self._what(desired)
         try:
-            return self._send(kind, desired, what, force)
+            return self._send(kind, desired, what, force, dry)
         except ApiError as error:
             if self.check and lacks_namespace(error):
                 return CREATED, desired  # it comes with this run
             if not force and conflicts.may_take(error):
-                return self._apply(kind, desired, True)
+                return self._apply(kind, desired, True, dry)
             if conflicts.managers(error):
-                raise conflicts.explain(error, what, self._live(kind, desired)) from error
+                return self._resolve(kind, desired, error, dry)
             if immutable.refused_for(error) and (live := self._live(kind, desired)):
                 if immutable.may_recreate(error, desired) or (self.grow_volumes and immutable.grows(desired, live)):
-                    return self._recreate(kind, desired, live, what)
+                    return self._recreate(kind, desired, live, what, dry)
                 raise immutable.explain(error, what, desired, live) from error
             raise
 
-    def _send(self, kind: Kind, desired: Object, what: str, force: bool) -> tuple[str, Object]:
-        created, after = self.cluster.apply(kind, desired, dry_run=self.check, force=force, what=what)
-        if _leaving(after) and not self.check:  # nobody had looked at it: it was not of this tier, or was there still
+    def _resolve(self, kind: Kind, desired: Object, error: ApiError, dry: bool) -> tuple[str, Object]:
+        """As ``_apply``, of a conflict with managers that are not replaced: forced if it is one of spelling only.
+
+        The server judges, by what a forced dry run makes of the fields. Raises FieldConflict.
+        """
+        what, live = self._what(desired), self._live(kind, desired)
+        if live is None:
+            raise conflicts.explain(error, what, None) from error
+        version = live["metadata"]["resourceVersion"]
+        pinned = {**desired, "metadata": {**desired["metadata"], "resourceVersion": version}}
+        alike: frozenset[str] = frozenset()
+        try:
+            action, after = self._send(kind, pinned, what, True, True)
+            alike = conflicts.equal(error, live, after)
+            if conflicts.may_take(error, alike):
+                return (action, after) if dry else self._send(kind, pinned, what, True, False)
+        except ApiError as refused:
+            if refused.status == 409 and not conflicts.managers(refused):
+                return self._apply(kind, desired, False, dry)  # changed in between: the conflict may be another now
+            if alike:
+                raise
+        raise conflicts.explain(error, what, live, alike) from error
+
+    def _send(self, kind: Kind, desired: Object, what: str, force: bool, dry: bool) -> tuple[str, Object]:
+        created, after = self.cluster.apply(kind, desired, dry_run=dry, force=force, what=what)
+        if _leaving(after) and not dry:  # nobody had looked at it: it was not of this tier, or was there still
             self._until_gone(kind, after, what)
             created, after = self.cluster.apply(kind, desired, what=what)
         return CREATED if created else CONFIGURED, after
@@ -332,21 +389,21 @@ class Applier:
     def _live(self, kind: Kind, desired: Object) -> Object | None:
         return self.cluster.find(kind, desired["metadata"].get("namespace"), desired["metadata"]["name"])
 
-    def _recreate(self, kind: Kind, desired: Object, live: Object, what: str) -> tuple[str, Object]:
-        if self.check:
+    def _recreate(self, kind: Kind, desired: Object, live: Object, what: str, dry: bool) -> tuple[str, Object]:
+        if dry:
             return RECREATED, desired
         metadata = live["metadata"]
         namespace, name, uid = metadata.get("namespace"), metadata["name"], metadata["uid"]
         keeps_pods = desired["kind"] == "StatefulSet"
         if keeps_pods:
-            self._prove(kind, desired, what)
+            self._check_replacement(kind, desired, what)
         # A run that is told to stop in between leaves nothing deleted that is not made again.
         with self.cluster.interruption.shielded():
             self.cluster.delete(kind, namespace, name, uid=uid, propagation="Orphan" if keeps_pods else "Background")
             self._until_gone(kind, live, what)
-            return RECREATED, self._send(kind, desired, what, False)[1]
+            return RECREATED, self._send(kind, desired, what, False, False)[1]
 
-    def _prove(self, kind: Kind, desired: Object, what: str) -> None:
+    def _check_replacement(self, kind: Kind, desired: Object, what: str) -> None:
         """The server takes the replacement, by a dry run under another name. Raises EngineError; nothing is deleted."""
         namesake = {**desired, "metadata": {**desired["metadata"], "name": f"{desired['metadata']['name'][:40]}-proof"}}
         self.cluster.apply(kind, namesake, dry_run=True, what=what)
@@ -369,11 +426,11 @@ class Applier:
         return f"{describe(obj)} ({source})" if source else describe(obj)
 
 
-def _differs(desired: Object, live: Object | None) -> bool:
+def _differs(desired: Object, live: Object | None, force: bool) -> bool:
     """Whether ``desired`` has to be sent. What a gate does is in its name: one that has been passed stays as it is."""
     if live is None or _leaving(live) or gates.has_failed(live):
         return True
-    return not gates.workload_of(desired) and not unchanged(desired, live)
+    return not gates.workload_of(desired) and (not unchanged(desired, live) or handover.due(live, force))
 
 
 def _leaving(live: Object) -> bool:

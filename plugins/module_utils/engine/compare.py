@@ -47,14 +47,14 @@ _BY_RECORD = frozenset({("v1", "ServiceAccount"), ("discovery.k8s.io/v1", "Endpo
 # What the server fills into keys of list elements.
 _KEY_DEFAULTS = {"protocol": "TCP"}
 # Fields that hold quantities, or maps of them.
-_QUANTITIES = frozenset(
+QUANTITIES = frozenset(
     (
         *("limits", "requests", "hard", "default", "defaultRequest", "max", "min", "maxLimitRequestRatio", "capacity"),
         *("podFixed", "sizeLimit", "averageValue", "divisor", "storage", "cpu", "memory", "ephemeral-storage"),
     )
 )
 # Maps of texts under names that people choose, which may be those of fields.
-_TEXTS = frozenset({"data", "stringData", "labels", "annotations"})
+TEXTS = frozenset({"data", "stringData", "labels", "annotations"})
 _MISSING = object()
 
 
@@ -96,12 +96,12 @@ def holds(desired: Any, live: Any, field: str = "", exact: bool = False) -> bool
         return isinstance(live, list) and _list_holds(desired, live, field, exact)
     if type(desired) is type(live) and desired == live:
         return True
-    return field in _QUANTITIES and equal_quantities(desired, live)
+    return field in QUANTITIES and equal_quantities(desired, live)
 
 
 def _map_holds(desired: Mapping[str, Any], live: Mapping[str, Any], field: str, exact: bool) -> bool:
     # The members of limits, requests, hard ... are quantities whatever their names.
-    of_quantities, of_texts = field in _QUANTITIES, field in _TEXTS
+    of_quantities, of_texts = field in QUANTITIES, field in TEXTS
     for key, value in desired.items():
         other = live.get(key, _MISSING)
         # An empty map that is gone may be a default that the server left out, or a peer's empty selector taken away.

@@ -5,42 +5,33 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .cluster import Cluster
+from .compare import INPUT_HASH
 from .errors import ApiError, EngineError
+from .fieldsets import Path, ancestors, paths, spelled
 from .kinds import BUILT_IN
+from .meaning import same
 
 # People's and tools' managers that this project takes over from: what they wrote is what the inventory says now.
 # Controllers (an autoscaler, an operator) are not among them: their fields are theirs.
 REPLACED = frozenset(
-    [
-        "kubectl",
-        "kubectl-client-side-apply",
-        "kubectl-create",
-        "kubectl-edit",
-        "kubectl-patch",
-        "kubectl-replace",
-        "kubectl-set",
-        "kubectl-label",
-        "kubectl-annotate",
-        "kubectl-rollout",
-        "kubectl-last-applied",
-        "before-first-apply",
-        "skaffold",
-        "helm",
-        "OpenAPI-Generator",
-        "Swagger-Codegen",
+    (
+        *("kubectl", "kubectl-client-side-apply", "kubectl-create", "kubectl-edit", "kubectl-patch", "kubectl-replace"),
+        *("kubectl-set", "kubectl-label", "kubectl-annotate", "kubectl-rollout", "kubectl-last-applied"),
+        *("kubectl-expose", "kubectl-run", "kubectl-autoscale"),
+        *("before-first-apply", "skaffold", "helm", "Helm", "ansible", "OpenAPI-Generator", "Swagger-Codegen"),
         # This project's own commands: rotate; scale, restart, restore.
-        "multi-agent-platform-rotation",
-        "multi-agent-platform-operator",
-    ]
+        *("multi-agent-platform-rotation", "multi-agent-platform-operator"),
+    )
 )
+# Controllers that write to objects all the time.
+CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
 _AUTOSCALER = BUILT_IN["autoscaling/v2", "HorizontalPodAutoscaler"]
-_SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
+SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
 
 
@@ -58,58 +49,62 @@ def managers(error: ApiError) -> dict[str, list[str]]:
     return found
 
 
-def may_take(error: ApiError) -> bool:
-    """Whether all the fields in conflict belong to managers that we replace."""
+def may_take(error: ApiError, alike: frozenset[str] = frozenset()) -> bool:
+    """Whether all the fields in conflict belong to managers that we replace, or are ``alike`` (see ``equal``)."""
     owners = managers(error)
-    return bool(owners) and all(owner in REPLACED for owner in owners)
+    return bool(owners) and all(owner in REPLACED or alike.issuperset(fields) for owner, fields in owners.items())
 
 
-def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldConflict:
-    """The failure with who owns which field since when, and the two ways out."""
+def equal(error: ApiError, live: Mapping[str, Any], forced: Mapping[str, Any]) -> frozenset[str]:
+    """The fields in conflict that mean the same in ``live`` and after our apply (``forced``, a dry run).
+
+    The digest that we keep of our own input is always among them.
+    """
+    owners = managers(error)
+    entries = live["metadata"].get("managedFields") or []
+    found = {f".metadata.annotations.{INPUT_HASH}"}
+    for path in frozenset(path for entry in entries if entry.get("manager") in owners for path in _paths(entry)):
+        if path and same(live, forced, path):
+            found.add(spelled(path))
+    return frozenset(found & {field for fields in owners.values() for field in fields})
+
+
+def explain(
+    error: ApiError, what: str, live: dict[str, Any] | None, alike: frozenset[str] = frozenset()
+) -> FieldConflict:
+    """The failure with who owns which field since when, and the two ways out. ``alike``: fields that are no matter."""
     entries = ((live or {}).get("metadata") or {}).get("managedFields") or []
     lines = []
     for owner, fields in managers(error).items():
         if owner in REPLACED:
             continue
-        times = {field: _since(entries, owner, field) for field in fields}
+        times = {field: _since(entries, owner, field) for field in fields if field not in alike}
         for when in sorted(set(times.values())):
-            owns = ", ".join(field for field in fields if times[field] == when)
+            owns = ", ".join(field for field in times if times[field] == when)
             lines.append(f"  {owner} owns{f' since {when}' if when else ''}: {owns}")
     return FieldConflict(
         "\n".join([f"{what}: another manager owns fields that the inventory declares.", *lines]),
-        "Leave the field to it (take it out of the inventory), or take it over once with force_conflicts=true.",
+        "Remove the fields from the inventory to leave them to it, or take them over permanently: run once with "
+        "-e platform_force_conflicts=true (make deploy ARGS='-e platform_force_conflicts=true'; force_conflicts: true "
+        "in a task of multi_agent.platform.apply).",
     )
 
 
 def declares_replicas(desired: dict[str, Any]) -> bool:
     """Whether ``desired`` says how many pods there are of what an autoscaler may scale."""
-    return desired["kind"] in _SCALED and (desired.get("spec") or {}).get("replicas") is not None
+    return desired["kind"] in SCALED and (desired.get("spec") or {}).get("replicas") is not None
 
 
 def _since(entries: Iterable[Mapping[str, Any]], manager: str, field: str) -> str:
     """When ``manager`` last wrote with the entry that holds ``field``: it may have others, of the status say."""
-    holding = (e for e in entries if e.get("manager") == manager and field in _paths(e.get("fieldsV1") or {}))
+    holding = (e for e in entries if e.get("manager") == manager and field in map(spelled, _paths(e)))
     return max((str(entry.get("time", "")) for entry in holding), default="")
 
 
-def _paths(fields: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """The paths of FieldsV1 as the server spells them in a conflict: ``.spec.ports[port=80].name``."""
-    found = {prefix}
-    for name, below in fields.items():
-        if name != ".":
-            found |= _paths(below, prefix + _element(name))
-    return found
-
-
-def _element(name: str) -> str:
-    """https://pkg.go.dev/sigs.k8s.io/structured-merge-diff/v6/fieldpath#PathElement"""
-    sort, _, value = name.partition(":")
-    if sort == "f":
-        return f".{value}"
-    if sort == "k":
-        keys = sorted(json.loads(value).items())
-        return f"[{','.join(f'{key}={json.dumps(of, ensure_ascii=False)}' for key, of in keys)}]"
-    return f"[={value}]" if sort == "v" else f"[{value}]"
+def _paths(entry: Mapping[str, Any]) -> frozenset[Path]:
+    """The fields of an entry of ``managedFields`` and those around them."""
+    owned = paths(entry.get("fieldsV1"))
+    return owned | ancestors(owned)
 
 
 def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, Any], what: str) -> None:

@@ -13,7 +13,6 @@ from .cluster import Cluster
 from .errors import ApiError, EngineError
 from .kinds import BUILT_IN, Kind
 from .manifests import Identity, identity
-from .ownership import ours
 
 Object = dict[str, Any]
 
@@ -142,8 +141,9 @@ def _any_of(label: str, values: Iterable[str]) -> str:
 
 
 def _shorten(obj: Object) -> None:
-    """The record of fields is much of an object's size; only our own entry is of use here."""
-    obj["metadata"]["managedFields"] = ours(obj["metadata"].get("managedFields"))
+    """The record of fields is much of an object's size; who wrote the status is of no use here."""
+    entries = obj["metadata"].get("managedFields") or []
+    obj["metadata"]["managedFields"] = [entry for entry in entries if not entry.get("subresource")]
 
 
 def _controlled(obj: Object) -> bool:

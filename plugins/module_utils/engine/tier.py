@@ -152,7 +152,6 @@ class Options:
     """How a tier is applied. Seconds of 0: do not wait."""
 
     check: bool = False
-    show_before: bool = False
     force_conflicts: bool = False
     # Replace a StatefulSet, around its running pods, if all that cannot be changed in place are larger volumes.
     grow_volumes: bool = False
@@ -235,7 +234,6 @@ def apply_tier(
         cluster,
         applyset,
         check=options.check,
-        show_before=options.show_before,
         force_conflicts=options.force_conflicts,
         grow_volumes=options.grow_volumes,
         sources=loaded.sources,

@@ -14,6 +14,7 @@ from ..engine.applier import CREATED, RECREATED, Applier, Outcome
 from ..engine.applyset import ApplySet
 from ..engine.cluster import Cluster
 from ..engine.compare import INPUT_HASH
+from ..engine.conflicts import CONTROLLERS
 from ..engine.diff import MASK, clean
 from ..engine.errors import ApiError, EngineError
 from ..engine.manifests import describe, identity, secret_values
@@ -27,8 +28,6 @@ Object = dict[str, Any]
 _LOGIN = re.compile(r"(?:postgres|nats)_user_(.+)")
 # What `kubectl scale` and autoscalers write leaves no owner: who wrote last did something else.
 _REPLICAS = "spec.replicas"
-# Controllers write to objects all the time; they are nobody behind our back.
-CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from ..engine.cluster import FIELD_MANAGER
@@ -84,16 +85,22 @@ def writers(obj: Object) -> dict[str, Writer]:
 
 def _paths(owned: Mapping[str, Any], path: str) -> Iterator[str]:
     for name, below in owned.items():
-        kind, _, text = name.partition(":")
-        if kind == "f":
-            here = f"{path}.{text}" if path else text
-        elif kind == "k":
-            here = f"{path}[{_key(json.loads(text)) or text}]"
-        else:
-            here = path
+        here = _below(path, name)
         if below:
             yield from _paths(below, here)
         yield here
+
+
+def readable(path: Iterable[str]) -> str:
+    """A path of FieldsV1 for people: ``spec.ports[http].port``."""
+    return reduce(_below, path, "")
+
+
+def _below(path: str, name: str) -> str:
+    kind, _, text = name.partition(":")
+    if kind == "f":
+        return f"{path}.{text}" if path else text
+    return f"{path}[{_key(json.loads(text)) or text}]" if kind == "k" else path
 
 
 def writer_of(path: str, known: Mapping[str, Writer]) -> Writer | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..engine.applier import Outcome
@@ -12,6 +12,7 @@ from ..engine.manifests import describe
 from ..engine.tier import Result
 from .drift import comparable
 from .fields import differences, shown
+from .leftovers import Leftover
 from .screen import count
 
 Object = dict[str, Any]
@@ -32,12 +33,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do to one cluster: tier -> its result, in the order of the run."""
+    """What a run would do to one cluster: tier -> its result, in the order of the run.
+
+    ``left``: tier -> what other managers have in its objects, which is not declared and stays.
+    """
 
     cluster: str
     server: str
     namespace: str
     tiers: dict[str, Result]
+    left: dict[str, list[Leftover]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Action -> number of objects, over all tiers."""
@@ -72,6 +77,7 @@ class Plan:
                 for tier, result in self.tiers.items()
                 for item in items(result)
             ],
+            "left": [{"tier": tier, **found.data()} for tier, every in self.left.items() for found in every],
         }
 
     def summary(self) -> str:
@@ -85,12 +91,13 @@ class Plan:
         """For a terminal."""
         lines = [f"Plan for cluster {self.cluster} ({self.server}), namespace {self.namespace}"]
         for tier, result in self.tiers.items():
-            found = list(items(result))
-            if found:
+            found, left = list(items(result)), self.left.get(tier, [])
+            if found or left:
                 lines += ["", f"{tier}:"]
             for item in found:
                 lines.append(f"  {_SIGN[item.action]} {describe(item.obj)} ({item.action})")
                 lines += [f"      {detail}" for detail in item.details]
+            lines += [f"  {_SIGN['kept']} {leftover.line()}" for leftover in left]
         return [*lines, "", f"Would be: {self.summary()}." if self.changed else f"Plan: {self.summary()}."]
 
     def markdown(self) -> str:
@@ -100,6 +107,8 @@ class Plan:
         if rows:
             lines += ["| | tier | object | what |", "|---|---|---|---|"]
             lines += [f"| {_SIGN[i.action]} | {tier} | `{describe(i.obj)}` | {i.action} |" for tier, i in rows]
+        left = [f"- {tier}: `{_no_code(found.line())}`" for tier, every in self.left.items() for found in every]
+        lines += ["", *left] if left else []
         detailed = [(tier, item) for tier, item in rows if item.details]
         if detailed:
             lines += ["", f"<details><summary>{count(len(detailed), 'object')} in detail</summary>", "", "```text"]
@@ -131,13 +140,17 @@ def _details(outcome: Outcome) -> Iterable[str]:
     if outcome.before is None or outcome.after is None:
         return
     before, after = masked(comparable(outcome.before), comparable(outcome.after))
-    for field in differences(before, after):
-        if field.wanted is None:
-            yield f"{field.path}: + {shown(field.found)}"
-        elif field.found is None:
-            yield f"{field.path}: - {shown(field.wanted)}"
+    for change in differences(before, after):
+        if change.wanted is None:
+            yield f"{change.path}: + {shown(change.found)}"
+        elif change.found is None:
+            yield f"{change.path}: - {shown(change.wanted)}"
         else:
-            yield f"{field.path}: {shown(field.wanted)} -> {shown(field.found)}"
+            yield f"{change.path}: {shown(change.wanted)} -> {shown(change.found)}"
+
+
+def _no_code(text: str) -> str:
+    return text.replace("`", "'")
 
 
 def _no_fence(text: str) -> str:

@@ -15,6 +15,8 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine.manife
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.render import Renderer
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.retry import PATIENCE_SECONDS
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.snapshot import Snapshot
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations import leftovers
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations.plan import Plan
 
 Object = dict[str, Any]
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -27,6 +29,8 @@ class Run:
     result: tier.Result
     requests: list[tuple[str, str]]
     said: list[str]
+    # Of a run in check mode: what other managers left.
+    left: list[leftovers.Leftover] = field(default_factory=list)
 
     @property
     def writes(self) -> list[tuple[str, str]]:
@@ -36,6 +40,16 @@ class Run:
     def actions(self) -> dict[str, str]:
         """``Kind name`` -> created, configured or unchanged."""
         return {describe(outcome.desired): outcome.action for outcome in self.result.outcomes}
+
+    @property
+    def plan(self) -> list[str]:
+        """What the command plan prints of it, without its first line and its last."""
+        return [line.strip() for line in self.full_plan.text()[1:-1] if line]
+
+    @property
+    def full_plan(self) -> Plan:
+        """It as the command plan has it."""
+        return Plan("c", "https://c.example.test", "ns", {"test": self.result}, {"test": self.left})
 
 
 @dataclass
@@ -78,7 +92,9 @@ class Engine:
             result = tier.apply_tier(
                 cluster, applyset, loaded, options, tier.Listener(say=said.append), lambda: others, seen, locked=locked
             )
-            return Run(result, requests, said)
+            sent = requests.copy()
+            left = leftovers.find(cluster, result.outcomes) if options.check else []
+            return Run(result, sent, said, left)
         finally:
             cluster.close()
 

@@ -68,7 +68,7 @@ def test_table_of_kinds_agrees_with_the_server(engine: Engine) -> None:
 def test_check_mode_plans_what_a_run_does_and_writes_nothing(cluster: Cluster, engine: Engine) -> None:
     # A bare pod is the one object whose dry run asks for another object of the same run, its account.
     wanted = [obj for obj in objects.namespaced() if obj["kind"] != "Pod"]
-    plan = engine.apply(wanted, check=True, show_before=True)
+    plan = engine.apply(wanted, check=True)
     assert set(plan.actions.values()) == {"created"}
     assert cluster.get("--namespace", engine.namespace, "deploy,sts,svc,pvc,role,lease")["items"] == []
     done = engine.apply(wanted)
@@ -80,7 +80,7 @@ def test_check_mode_where_not_even_the_namespace_exists(cluster: Cluster, engine
     name = f"{engine.namespace}-new"
     elsewhere = Engine(engine.kubeconfig, name)
     wanted = [make("v1", "Namespace", name), *objects.namespaced()]
-    plan = elsewhere.apply(wanted, check=True, show_before=True)
+    plan = elsewhere.apply(wanted, check=True)
     assert set(plan.actions.values()) == {"created"}
     assert len(plan.result.diffs()) == len(wanted)
     assert cluster.kubectl("get", "namespace", name, "--ignore-not-found") == ""
@@ -112,7 +112,7 @@ def test_diff_shows_the_change_and_no_secret(engine: Engine) -> None:
         return [make("v1", "Secret", "s", stringData={"token": value, "same": "constant-value"}), deployment()]
 
     engine.apply(secret("first-secret-value"))
-    run = engine.apply(secret("second-secret-value"), check=True, show_before=True)
+    run = engine.apply(secret("second-secret-value"), check=True)
     assert run.actions == {"Secret s": "configured", "Deployment web": "unchanged"}
     (shown,) = run.result.diffs()
     text = json.dumps(shown)

@@ -158,6 +158,34 @@ def test_plan_tells_nothing_changes_and_failure_apart(platform: Platform, tmp_pa
     assert platform.image() == "multi-agent/agent-service:1.0.0"
 
 
+def test_fields_of_other_tools_are_planned_reported_and_removed(platform: Platform) -> None:
+    platform.run("site", platform_config={"OLD_FLAG": "1"})
+    theirs = platform.get("configmap", "platform-config")
+    kept = {"name", "namespace", "labels", "annotations"}
+    theirs["metadata"] = {key: value for key, value in theirs["metadata"].items() if key in kept}
+    platform.kubectl("delete", "configmap", "platform-config")
+    platform.cluster.kubectl("apply", "--filename=-", objects=[theirs])
+    platform.kubectl("set", "env", "deployment/agent-service", "ADDED=1")
+    container = {"name": "tool", "env": [{"name": "KEPT", "value": "1"}]}
+    patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}})
+    platform.kubectl("patch", "deployment/tool-service", "--field-manager=velero-server", "--patch", patch)
+    drift = platform.run("drift", expect=2, drift_fail=True)
+    assert "env[ADDED]: declared nothing, is " in drift
+    assert "(kubectl-set, " in drift
+    kept_line = "! Deployment tool-service: manager velero-server has spec.template.spec.containers[tool].env[KEPT], "
+    output = platform.plan(expect=2)
+    assert "data.OLD_FLAG: - 1" in output
+    assert "spec.template.spec.containers[agent].env[ADDED]: - " in output
+    assert kept_line in output
+    platform.run("site")
+    assert "OLD_FLAG" not in platform.get("configmap", "platform-config")["data"]
+    assert "none." in platform.run("drift", drift_fail=True)
+    output = platform.plan(expect=0)
+    assert "nothing to change" in output
+    assert kept_line in output
+    platform.kubectl("set", "env", "deployment/tool-service", "KEPT-")
+
+
 def test_plan_refuses_what_a_run_would_refuse(platform: Platform) -> None:
     gold = {"platform_stores_overrides": {"postgres": {"storage": {"storage_class": "gold"}}}}
     assert '"gold": is no StorageClass' in platform.plan(expect=1, **gold)

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine import immutable
 
 from .fakes import FakeCluster, Object, make
-from .imports import applier, applyset, compare, errors, manifests, snapshot
+from .imports import FIELD_MANAGER, applier, applyset, compare, conflicts, errors, manifests, snapshot
 
 LEAVING = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.test/hold"]}
 KEYS = {"details": {"causes": [{"reason": "FieldManagerConflict", "message": 'conflict with "helm"', "field": ".x"}]}}
@@ -97,7 +97,7 @@ def test_what_is_taken_over_while_it_is_being_deleted_is_made_when_it_is_gone() 
     """It bears another tool's labels, so that nobody had looked at it."""
     cluster = Server(ingress(**LEAVING))
     assert run(cluster, ingress()).action == applier.CREATED
-    assert len(cluster.applied) == 2
+    assert cluster.applied == [("web", False)]
 
 
 def test_what_is_not_gone_is_named_with_what_holds_it() -> None:
@@ -240,3 +240,96 @@ def test_a_binding_told_to_stop_in_between_is_made_again() -> None:
 
     cluster.delete = delete  # type: ignore[method-assign]
     assert run(cluster, binding(), live).action == "recreated"
+
+
+# --- fields of other managers -----------------------------------------------------------------------------------------
+
+FOREIGN = {"reason": "FieldManagerConflict", "message": 'conflict with "velero-server"', "field": ".data.a"}
+MOVED = {"message": "the object has been modified"}
+
+
+class Shared(Server):
+    """A ConfigMap that others write too: what is applied, by its resourceVersion, and the patches of its record."""
+
+    def __init__(self, *objects: Object) -> None:
+        super().__init__(*objects)
+        self.sent: list[tuple[bool, bool, str | None]] = []
+        self.patches: list[Object] = []
+        self.moving = 0
+        self.wins = "1"
+
+    def apply(self, kind: Any, obj: Object, *, force: bool = False, **how: Any) -> tuple[bool, Object]:
+        if not obj["metadata"]["name"].startswith("applyset-"):
+            self.sent.append((bool(how.get("dry_run")), force, obj["metadata"].get("resourceVersion")))
+        super().apply(kind, obj, force=force)
+        fields = {"f:data": {"f:a": {}}}
+        mine = {"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields}
+        return False, {**obj, "data": {"a": self.wins}, "metadata": {**obj["metadata"], "managedFields": [mine]}}
+
+    def patch(self, _kind: Any, _namespace: Any, _name: str, body: Object, _writer: str, **_: Any) -> Object:
+        self.patches.append(body)
+        if len(self.patches) <= self.moving:
+            raise errors.ApiError(409, MOVED)
+        return body
+
+
+def shared(manager: str) -> Object:
+    entry = {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:a": {}}}}
+    return make("v1", "ConfigMap", "c", data={"a": "1"}, metadata={"resourceVersion": "7", "managedFields": [entry]})
+
+
+def declared() -> Object:
+    return make("v1", "ConfigMap", "c", data={"a": "1"})
+
+
+def conflict(*then: errors.ApiError | None) -> Iterator[errors.ApiError | None]:
+    return iter([errors.ApiError(409, {"message": "x", "details": {"causes": [FOREIGN]}}), *then])
+
+
+def test_a_conflict_of_spelling_is_forced_on_the_version_looked_at() -> None:
+    cluster = Shared(shared("velero-server"))
+    cluster.refusals = conflict()
+    run(cluster, declared())
+    assert cluster.sent == [(False, False, None), (True, True, "7"), (False, True, "7")]
+
+
+def test_a_conflict_of_values_is_never_forced() -> None:
+    cluster = Shared(shared("velero-server"))
+    cluster.wins = "2"
+    cluster.refusals = conflict()
+    with pytest.raises(conflicts.FieldConflict, match=r"velero-server owns: .data.a"):
+        run(cluster, declared())
+    assert cluster.sent == [(False, False, None), (True, True, "7")]
+
+
+def test_an_object_changed_before_it_is_forced_is_judged_again() -> None:
+    cluster = Shared(shared("velero-server"))
+    cluster.refusals = conflict(None, errors.ApiError(409, MOVED))
+    run(cluster, declared())
+    assert [(dry, force) for dry, force, _ in cluster.sent] == [
+        *((False, False), (True, True), (False, True)),
+        (False, False),
+    ]
+
+
+def test_a_record_changed_before_the_handover_is_read_again() -> None:
+    cluster = Shared(shared("helm"))
+    cluster.moving = 2
+    run(cluster, declared())
+    assert [body["metadata"]["resourceVersion"] for body in cluster.patches] == ["7"] * 3
+    assert [(dry, force) for dry, force, _ in cluster.sent] == [(True, False)] * 3 + [(False, False)]
+
+
+def test_an_object_that_never_rests_is_given_up() -> None:
+    cluster = Shared(shared("helm"))
+    cluster.moving = 1000
+    with pytest.raises(errors.EngineError, match="ConfigMap c: it is changed by others all the time"):
+        run(cluster, declared())
+    assert all(dry for dry, _, _ in cluster.sent)
+
+
+def test_check_mode_hands_nothing_over() -> None:
+    cluster = Shared(shared("helm"))
+    run(cluster, declared(), check=True)
+    assert cluster.patches == []
+    assert all(dry for dry, _, _ in cluster.sent)
