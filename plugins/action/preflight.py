@@ -18,7 +18,7 @@ from ..module_utils.ansible.variables import ROLES, argument_spec, preload
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
-from ..module_utils.platform import target
+from ..module_utils.platform import renamed, target
 from ..module_utils.platform.catalogue import Model
 from ..module_utils.platform.problems import Problems
 from ..module_utils.platform.specs import Specs
@@ -71,7 +71,12 @@ class ActionModule(ActionBase):
                 with suppress(EngineError):  # where the file is what is wrong, the first tier would say so
                     result_file.fail(Path(str(file)), str(variables.get("inventory_hostname")), text)
             raise Failure(text)
-        return {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
+        return {
+            "changed": False,
+            "msg": "Everything that was asked for can be done.",
+            "server_version": version,
+            "warnings": renamed.warnings(variables),
+        }
 
     def _specs(self) -> Specs:
         """The argument specs of all roles."""
