@@ -1,7 +1,8 @@
 """Publishes to JetStream until /tmp/stop exists, and says what was acknowledged. Runs inside of the cluster.
 
 PUBLISH: {"rate": messages a second}. Every message has its own subject and is sent again until it is acknowledged.
-With the argument `copies` it prints the state of the stream's copies instead.
+With the argument `copies` it prints the state of the stream's copies instead; `replicas 3` changes their number, as
+stream_admin or the user that a third argument names.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ SUBJECT = f"platform.{USER}.events"
 WORKERS = 4
 
 
-async def connect() -> Client:
+async def connect(user: str = USER) -> Client:
     return await nats.connect(
         os.environ["NATS_URL"],
-        user=USER,
-        password=os.environ["NATS_PASSWORD"],
-        inbox_prefix=f"_INBOX.{USER}",
+        user=user,
+        password=os.environ["NATS_PASSWORD" if user == USER else "NATS_SYSTEM_PASSWORD"],
+        inbox_prefix=f"_INBOX.{user}",
         connect_timeout=2,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.5,
@@ -55,16 +56,26 @@ async def publish(client: Client, worker: int, pause: float, report: dict[str, A
         await asyncio.sleep(pause)
 
 
+async def copies() -> None:
+    client = await connect()
+    info = await client.jetstream(timeout=5).stream_info(STREAM)
+    peers = [{"name": p.name, "current": p.current, "offline": bool(p.offline)} for p in info.cluster.replicas or []]
+    print(json.dumps({"replicas": info.config.num_replicas, "leader": info.cluster.leader, "peers": peers}))
+    await client.close()
+
+
+async def replicas(number: str, user: str = "stream_admin") -> None:
+    client = await connect(user)
+    manager = client.jetstream(timeout=5)
+    config = (await manager.stream_info(STREAM)).config
+    config.num_replicas = int(number)
+    await manager.update_stream(config)
+    await client.close()
+
+
 async def main() -> None:
     client = await connect()
     manager = client.jetstream(timeout=5)
-    if sys.argv[1:] == ["copies"]:
-        info = await manager.stream_info(STREAM)
-        cluster = info.cluster
-        peers = [{"name": p.name, "current": p.current, "offline": bool(p.offline)} for p in cluster.replicas or []]
-        print(json.dumps({"replicas": info.config.num_replicas, "leader": cluster.leader, "peers": peers}))
-        await client.close()
-        return
     try:
         await manager.stream_info(STREAM)
     except NotFoundError:
@@ -83,4 +94,5 @@ async def main() -> None:
     await client.close()
 
 
-asyncio.run(main())
+task, *arguments = sys.argv[1:] or ["main"]
+asyncio.run({"main": main, "copies": copies, "replicas": replicas}[task](*arguments))

@@ -98,6 +98,27 @@ def test_no_acknowledged_message_is_lost_with_a_node(servers: Platform, publishe
     assert report["kept"] == report["acknowledged"]
 
 
+def test_doctor_finds_a_stream_with_one_copy_until_it_has_three(servers: Platform, publisher: str) -> None:
+    _all_current(servers)
+    assert "Stream platform" not in _doctor(servers)
+    command = ("exec", publisher, "--", "python3", "-c", _script(), "replicas")
+    servers.kubectl(*command, "1")
+    said = _doctor(servers)
+    assert "Stream platform of NATS has 1 copy, and 3 are declared" in said
+    assert "nats stream edit platform --replicas=3 --force" in said
+    # A component may not do it, the user whom the doctor names may.
+    servers.kubectl(*command, "3", "gateway", check=False)
+    assert "Stream platform of NATS has 1 copy" in _doctor(servers)
+    servers.kubectl(*command, "3")
+    _all_current(servers)
+    assert "Stream platform" not in _doctor(servers)
+
+
+def _doctor(servers: Platform) -> str:
+    run = servers.play("playbooks/doctor.yml", platform_stores_overrides=STORES)
+    return " ".join(run.output.split())
+
+
 def _all_current(servers: Platform) -> float:
     """Seconds until the stream has all its copies, and each is current."""
     begin, seen = time.monotonic(), ""
@@ -127,7 +148,6 @@ def _image(servers: Platform, folder: Path) -> str:
 
 def _pod(node: str, image: str) -> dict[str, Any]:
     restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    password = {"secretKeyRef": {"name": "platform-credentials", "key": "nats_password_gateway"}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -147,7 +167,13 @@ def _pod(node: str, image: str) -> dict[str, Any]:
                     "command": ["python3", "-c", _script()],
                     "envFrom": [{"configMapRef": {"name": "platform-config"}}],
                     "env": [
-                        {"name": "NATS_PASSWORD", "valueFrom": password},
+                        *(
+                            {"name": name, "valueFrom": {"secretKeyRef": {"name": "platform-credentials", "key": key}}}
+                            for name, key in (
+                                ("NATS_PASSWORD", "nats_password_gateway"),
+                                ("NATS_SYSTEM_PASSWORD", "nats_password_system"),
+                            )
+                        ),
                         {"name": "PUBLISH", "value": json.dumps({"rate": RATE})},
                     ],
                     "readinessProbe": {"exec": {"command": ["test", "-f", "/tmp/ready"]}, "periodSeconds": 2},

@@ -148,7 +148,7 @@ def examine(copies: Copies) -> Iterator[Finding]:
     if copies.passed_over:
         yield (
             False,
-            f"Of the collections of Qdrant only the first {_MOST_COLLECTIONS} were looked at, not {copies.passed_over} more",
+            f"Only the first {_MOST_COLLECTIONS} collections of Qdrant were looked at, not {copies.passed_over} more",
             f"Look at the others yourself: {_PAGE}",
         )
 

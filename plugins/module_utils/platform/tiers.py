@@ -112,6 +112,13 @@ def _check_timeouts(values: Mapping[str, Any], problems: Problems) -> None:
     total, idle = values.get("ingress_request_timeout"), values.get("ingress_idle_timeout")
     if total is not None and duration.milliseconds(total) is None:
         problems.add("ingress_request_timeout", total, "is not a duration", f"{duration.FORMAT}; 0s for no limit")
+    elif total and duration.milliseconds(total) and values.get("ingress_kind") == "Ingress":
+        problems.add(
+            "ingress_request_timeout",
+            total,
+            "is set, and an Ingress has no field for it",
+            "Set it in ingress_annotations as your controller names it, and leave this 0s",
+        )
     if not idle:
         return
     if values.get("ingress_kind") == "HTTPRoute":

@@ -222,6 +222,7 @@ CASES = [
     Case(
         "days", {"ingress_request_timeout": "1d"}, ("ingress_request_timeout", "is not a duration", "0s for no limit")
     ),
+    Case("limit of a request by Ingress", {"ingress_request_timeout": "5m"}, ("Ingress has no field", "annotations")),
     Case("idle limit of nothing", {"ingress_idle_timeout": "0s"}, ("ingress_idle_timeout", "leave it empty")),
     Case(
         "idle limit of an HTTPRoute",
@@ -265,8 +266,9 @@ GOOD = [
     {"platform_stores_overrides": {"qdrant": {"replicas": 3, "replication_factor": "3"}}},
     {"platform_stores_overrides": {"nats": {"replicas": 3}}, "platform_config": {"NATS_STREAM_REPLICAS": 1}},
     {"nats_sync_interval": "500ms"},
-    {"ingress_request_timeout": "1h30m", "ingress_idle_timeout": "90s"},
-    {"ingress_api_timeout": "10m"},
+    {"ingress_request_timeout": "0s", "ingress_idle_timeout": "90s"},
+    {"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}], "ingress_request_timeout": "1h30m"},
+    {"ingress_api_timeout": "0s"},
     prod(),
     prod(postgres_password_tool="kE5rT9yU2iO7pA4s"),
     {"platform_environment": "prod", "platform_generate_credentials": "false", "platform_existing_secret": "mine"},
