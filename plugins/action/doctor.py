@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from ..module_utils.ansible.operation import Operation
 from ..module_utils.engine.cluster import Cluster
-from ..module_utils.operations import doctor
+from ..module_utils.engine.errors import EngineError
+from ..module_utils.operations import copies, doctor
 from ..module_utils.operations.screen import count
 
 
@@ -24,6 +25,7 @@ class ActionModule(Operation):
             environment=str(self.variables.get("platform_environment", "local")),
             minimum=str(self.variables.get("platform_server_version_minimum", "1.34")),
             credentials_secret=self.secret(),
+            declared=self._declared(),
         )
         found = doctor.examine(doctor.read(cluster, args["namespace"], facts), datetime.now(UTC))
         problems = sum(finding.level == doctor.PROBLEM for finding in found)
@@ -31,3 +33,12 @@ class ActionModule(Operation):
         self.say([f"{self.here}, {facts.version}: {summary}", *doctor.screen(found)])
         failed = bool(problems) and args["fail_on_problems"]
         return {"changed": False, "failed": failed, "msg": summary, "findings": [asdict(finding) for finding in found]}
+
+    def _declared(self) -> copies.Declared:
+        """Copies that the inventory asks for; one each where it cannot be read, which is said."""
+        try:
+            catalogue = self.variables.get("__platform_catalogue")
+        except EngineError as error:
+            self.warn(f"The copies that the stores keep are not looked at. {error.message}")
+            return copies.Declared()
+        return copies.Declared.of(catalogue) if catalogue else copies.Declared()

@@ -23,7 +23,7 @@ from ..module_utils.engine.connection import canonical
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
 from ..module_utils.operations import identity
-from ..module_utils.platform import images, target
+from ..module_utils.platform import images, renamed, target
 from ..module_utils.platform.catalogue import Model
 from ..module_utils.platform.problems import Problems
 from ..module_utils.platform.specs import Specs
@@ -77,7 +77,8 @@ class ActionModule(ActionBase):
                 with suppress(EngineError):  # where the file is what is wrong, the first tier would say so
                     result_file.fail(Path(str(file)), str(variables.get("inventory_hostname")), text)
             raise Failure(text)
-        return {"changed": False, "msg": "Everything that was asked for can be done.", **found}
+        message = "Everything that was asked for can be done."
+        return {"changed": False, "msg": message, **found, "warnings": renamed.warnings(variables)}
 
     def _specs(self) -> Specs:
         """The argument specs of all roles."""

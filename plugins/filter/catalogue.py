@@ -110,7 +110,8 @@ _value:
     stores:
       description: >-
         C(postgres), C(qdrant) and C(nats), each with C(object), C(component), C(image), C(image_tag),
-        C(image_pull_policy), C(ports), C(users), C(ingress), C(replicas), C(resources) and C(storage).
+        C(image_pull_policy), C(ports), C(users), C(ingress), C(replicas), C(resources) and C(storage);
+        C(qdrant) with C(replication_factor) and C(write_consistency_factor) too.
       type: dict
     config:
       description: Data of the two shared ConfigMaps, C(common) and C(service_urls).

@@ -40,14 +40,14 @@ def platform() -> Iterator[Platform]:
     keep = bool(kept and cluster.kubeconfig.exists())
     try:
         if not keep:
-            _tool("create", name)
+            tool("create", name)
             cluster.play("molecule/kind/prepare.yml")
             keep = bool(kept)
         cluster.site()
         yield cluster
     finally:
         if not keep:
-            _tool("delete", name)
+            tool("delete", name)
 
 
 @pytest.fixture
@@ -57,8 +57,9 @@ def restored(platform: Platform) -> Iterator[Platform]:
     platform.site()
 
 
-def _tool(verb: str, name: str) -> None:
-    configuration = os.environ.get("CLUSTER_KIND_CONFIG") or str(ROOT / "molecule" / "kind" / "cluster.yml")
+def tool(verb: str, name: str, configuration: str = "") -> None:
+    """Make or remove a kind cluster, described by the file ``configuration``, by default that of all tests here."""
+    configuration = configuration or os.environ.get("CLUSTER_KIND_CONFIG") or str(ROOT / "molecule/kind/cluster.yml")
     subprocess.run(
         [sys.executable, "-m", "tools.cluster", verb, "--name", name, "--provider", "kind"],
         cwd=ROOT,

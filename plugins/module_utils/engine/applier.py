@@ -120,7 +120,8 @@ class Applier:
         return [obj for obj in desired if self._differs(obj, snapshot.members.get(identity(obj)))]
 
     def _differs(self, desired: Object, live: Object | None) -> bool:
-        return _differs(desired, live, self.force_conflicts) or (
+        stopped = live is not None and bool(halted.correction(desired, live, self._least))
+        return stopped or _differs(desired, live, self.force_conflicts)
             live is not None and bool(halted.correction(desired, live, self._least))
         )
 

@@ -21,7 +21,7 @@ from ..engine.manifests import describe, secret_values
 from ..engine.transport import Disconnected, Untrusted
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
-from . import definitions, shortfalls
+from . import copies, definitions, shortfalls
 from .certificates import expiry
 from .cluster_view import AUTOSCALER, CRON_JOB, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
 from .releases import MANIFESTS
@@ -69,6 +69,8 @@ class Facts:
     version: str = ""
     metrics: bool = True
     deprecated: str = ""
+    declared: copies.Declared = field(default_factory=copies.Declared)
+    copies: copies.Copies = field(default_factory=copies.Copies)
     objects: Mapping[str, list[Object]] = field(default_factory=dict)
 
     def of(self, name: str) -> list[Object]:
@@ -94,6 +96,8 @@ def read(cluster: Cluster, namespace: str, facts: Facts) -> Facts:
     found = at_once(jobs)
     facts.version, facts.metrics, facts.deprecated = (found.pop(name) for name in ("version", "metrics", "deprecated"))
     facts.objects = found
+    key = secret_values(_credentials_of(facts)).get("qdrant_read_only_api_key", "")
+    facts.copies = copies.read(cluster, namespace, facts.declared, facts.of("Pod"), key)
     return facts
 
 
@@ -147,6 +151,7 @@ def examine(facts: Facts, now: datetime) -> list[Finding]:
         *_images(facts),
         *_credentials(facts),
         *_unused(facts),
+        *_copies(facts),
         *_deprecated(facts),
     ]
     return sorted(found, key=lambda finding: finding.level != PROBLEM)
@@ -373,17 +378,23 @@ def _images(facts: Facts) -> Iterator[Finding]:
 
 
 def _credentials(facts: Facts) -> Iterator[Finding]:
-    secret = next((s for s in facts.of("Secret") if s["metadata"]["name"] == facts.credentials_secret), None)
-    if secret is None:
-        return
     level = PROBLEM if facts.environment in {"staging", "prod"} else ADVICE
-    for name, value in sorted(secret_values(secret).items()):
+    for name, value in sorted(secret_values(_credentials_of(facts)).items()):
         if is_placeholder(value):
             yield Finding(
                 level, f"Credential {name} is a placeholder", f"Set platform_credentials.{name} (see the guide)"
             )
         elif name == "jwt_secret" and len(value) < SHORTEST_KEY:
             yield Finding(PROBLEM, f"Credential {name} is shorter than {SHORTEST_KEY} characters", "Set a longer one")
+
+
+def _credentials_of(facts: Facts) -> Object | None:
+    return next((s for s in facts.of("Secret") if s["metadata"]["name"] == facts.credentials_secret), None)
+
+
+def _copies(facts: Facts) -> Iterator[Finding]:
+    for hurts, what, remedy in copies.examine(facts.copies):
+        yield Finding(PROBLEM if hurts else ADVICE, what, remedy)
 
 
 def _unused(facts: Facts) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from . import (
     edges,
     images,
     quota,
+    replication,
     services,
     stores,
 )
@@ -75,8 +76,10 @@ def read(
         "QDRANT_URL": f"http://qdrant:{edges.store_port('qdrant')}",
         "NATS_URL": f"nats://nats:{edges.store_port('nats')}",
         "NATS_STREAM": "platform",
+        replication.STREAM_REPLICAS: str(replication.stream_replicas(sizes["nats"]["replicas"])),
     }
     common |= _extra_config(config, problems)
+    _check_stream_replicas(config, entries, sizes["nats"]["replicas"], problems)
     return Model(
         entries=entries,
         stores=sizes,
@@ -121,6 +124,18 @@ def _extra_config(config: Any, problems: Problems) -> dict[str, str]:
                 "List it under a part's secrets and give its value in platform_credentials",
             )
     return extra
+
+
+def _check_stream_replicas(
+    config: Any, entries: Mapping[str, services.Entry], servers: int, problems: Problems
+) -> None:
+    """What users say themselves wins over what follows from the replicas, where the servers can keep it."""
+    given = {"platform_config": config if isinstance(config, Mapping) else {}}
+    for name, entry in entries.items():
+        given[f"platform_services.{name}.env"] = entry.env
+        given[f"platform_services.{name}.migration.env"] = entry.migration.env if entry.migration else {}
+    for path, environment in given.items():
+        replication.check_stream_replicas(environment, path, servers, problems)
 
 
 def derive(model: Model) -> dict[str, Any]:

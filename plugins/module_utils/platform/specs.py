@@ -13,6 +13,7 @@ from typing import Any
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 
 from .problems import Problems, suggest
+from .renamed import RENAMED
 
 Options = Mapping[str, Mapping[str, Any]]
 Convert = Callable[[Any], Any]
@@ -50,7 +51,7 @@ def check_names(specs: Specs, variables: Iterable[str], problems: Problems) -> N
     options = specs.options
     prefixes = tuple(f"{role}_" for role in specs.roles)
     for name in variables:
-        if name.startswith(prefixes) and name not in options:
+        if name.startswith(prefixes) and name not in options and name not in RENAMED:
             role = max((role for role in specs.roles if name.startswith(f"{role}_")), key=len)
             remedy = suggest(name, options)
             if not remedy.startswith("Did"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import quantity, resources
+from . import quantity, replication, resources
 from .edges import STORE_PORTS
 from .problems import Problems
 from .reader import Reader
@@ -14,17 +14,18 @@ VARIABLE = "platform_stores"
 COMPONENTS = {"postgres": "database", "qdrant": "vector-store", "nats": "messaging"}
 _LEAST_STORAGE = quantity.parse("1Gi")
 _KEYS = ("replicas", "resources", "storage")
+_OWN_KEYS = {"qdrant": ("replication_factor",)}
 _STORAGE_KEYS = ("size", "storage_class")
 
 
 def read(value: Any, problems: Problems) -> dict[str, dict[str, Any]]:
-    """{name: {replicas, resources, storage: {size, storage_class}}} of every store."""
+    """{name: {replicas, resources, storage: {size, storage_class}}} of every store; Qdrant's two factors too."""
     outer = Reader(value, VARIABLE, problems, STORE_PORTS)
     return {name: _store(name, outer, problems) for name in STORE_PORTS}
 
 
 def _store(name: str, outer: Reader, problems: Problems) -> dict[str, Any]:
-    reader = outer.nested(name, _KEYS)
+    reader = outer.nested(name, (*_KEYS, *_OWN_KEYS.get(name, ())))
     replicas = reader.integer("replicas", 1, 9, 1)
     if name == "postgres" and replicas != 1:
         problems.add(reader.at("replicas"), replicas, "is not 1: this Postgres has no replication", "Set 1")
@@ -56,6 +57,21 @@ def _store(name: str, outer: Reader, problems: Problems) -> dict[str, Any]:
         "replicas": replicas,
         "resources": resources.read(reader.raw("resources"), reader.at("resources"), problems),
         "storage": {"size": str(size), "storage_class": storage_class},
+        **(_factors(reader, replicas) if name == "qdrant" else {}),
+    }
+
+
+def _factors(reader: Reader, replicas: int) -> dict[str, int]:
+    factor = reader.integer(
+        "replication_factor",
+        1,
+        replicas,
+        replication.replication_factor(replicas),
+        f"Qdrant has {replicas} replica{'s' if replicas > 1 else ''}: raise {reader.at('replicas')}, or lower it",
+    )
+    return {
+        "replication_factor": factor,
+        "write_consistency_factor": replication.write_consistency_factor(factor),
     }
 
 

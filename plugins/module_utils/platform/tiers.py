@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import backup, names, resources
+from . import backup, duration, names, resources
 from .problems import Problems
 
 _SIZES = ("services_scratch_size", "frontend_scratch_size", "frontend_cache_size")
 _CONTAINERS = ("namespace_container_defaults", "datastores_postgres_roles_resources")
 _CIDR_LISTS = ("netpol_dns_cidrs", "netpol_qdrant_clients", "datastores_qdrant_external_source_ranges")
+_SYNC_INTERVAL = re.compile(r"always|[1-9][0-9]*(ms|s|m|h)")
 _MOST_PAYLOAD = 64 << 20  # max_payload of the NATS server, https://docs.nats.io/running-a-nats-service/configuration
 
 
@@ -30,7 +31,16 @@ def check(values: Mapping[str, Any], problems: Problems) -> None:
     for index, block in enumerate(values.get("netpol_internet_blocks") or ()):
         _check_block(block, f"netpol_internet_blocks[{index}]", problems)
     _check_payload(values.get("nats_max_payload"), problems)
+    interval = values.get("nats_sync_interval")
+    if interval is not None and not _SYNC_INTERVAL.fullmatch(str(interval)):
+        problems.add(
+            "nats_sync_interval",
+            interval,
+            "is neither always nor an interval",
+            "Write always, or a number and ms, s, m or h, such as 10s",
+        )
     _check_edge(values, problems)
+    _check_timeouts(values, problems)
     backup.check(values, problems)
 
 
@@ -96,3 +106,32 @@ def _check_edge(values: Mapping[str, Any], problems: Problems) -> None:
         )
     if issuer and isinstance(issuer, Mapping) and not issuer.get("name"):
         problems.add("ingress_issuer.name", None, "is missing", "Name the Issuer or ClusterIssuer")
+
+
+def _check_timeouts(values: Mapping[str, Any], problems: Problems) -> None:
+    total, idle = values.get("ingress_request_timeout"), values.get("ingress_idle_timeout")
+    if total is not None and duration.milliseconds(total) is None:
+        problems.add("ingress_request_timeout", total, "is not a duration", f"{duration.FORMAT}; 0s for no limit")
+    elif total and duration.milliseconds(total) and values.get("ingress_kind") == "Ingress":
+        problems.add(
+            "ingress_request_timeout",
+            total,
+            "is set, and an Ingress has no field for it",
+            "Set it in ingress_annotations as your controller names it, and leave this 0s",
+        )
+    if not idle:
+        return
+    if values.get("ingress_kind") == "HTTPRoute":
+        problems.add(
+            "ingress_idle_timeout",
+            idle,
+            "is set, and an HTTPRoute has no field for it",
+            "Set the limit at the Gateway (docs/guide/edge.md), and leave this empty",
+        )
+    elif not duration.milliseconds(idle):
+        problems.add(
+            "ingress_idle_timeout",
+            idle,
+            "is not a duration above 0",
+            f"{duration.FORMAT}; leave it empty for the controller's own limit",
+        )

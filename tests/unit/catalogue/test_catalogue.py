@@ -185,3 +185,27 @@ def _time(defaults: dict[str, Any], number: int) -> float:
     start = time.process_time()
     assert len(derive(variables)["parts"]) == number + 8
     return time.process_time() - start
+
+
+@pytest.mark.parametrize(
+    ("qdrant", "nats", "factors", "streams"),
+    [
+        ({}, {}, (1, 1), "1"),
+        ({"replicas": 3}, {"replicas": 3}, (2, 1), "3"),
+        ({"replicas": 5}, {"replicas": 5}, (2, 1), "3"),
+        ({"replicas": 3, "replication_factor": 3}, {"replicas": 1}, (3, 2), "1"),
+        ({"replicas": 3, "replication_factor": 1}, {"replicas": 9}, (1, 1), "3"),
+    ],
+)
+def test_copies_follow_from_the_replicas_of_the_stores(
+    defaults: dict[str, Any], qdrant: dict[str, int], nats: dict[str, int], factors: tuple[int, int], streams: str
+) -> None:
+    model = derive(defaults, stores_overrides={"qdrant": qdrant, "nats": nats})
+    store = model["stores"]["qdrant"]
+    assert (store["replication_factor"], store["write_consistency_factor"]) == factors
+    assert model["config"]["common"]["NATS_STREAM_REPLICAS"] == streams
+
+
+def test_stream_replicas_of_the_user_win(defaults: dict[str, Any]) -> None:
+    model = derive(defaults, stores_overrides={"nats": {"replicas": 5}}, config={"NATS_STREAM_REPLICAS": 5})
+    assert model["config"]["common"]["NATS_STREAM_REPLICAS"] == "5"

@@ -111,13 +111,15 @@ def test_only_what_is_exposed_can_be_reached_from_the_edge(platform: Platform) -
 
 
 def test_monitoring_reaches_ports_that_are_declared(platform: Platform) -> None:
-    seen = set()
+    seen = {}
     for app, selector, ports in rules(platform, "ingress", "namespaceSelector"):
         if selector["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}:
-            seen.add(app)
+            seen[app] = ports
             (pod,) = platform.selected({"app": app})
             assert set(ports) <= set(pod.ports.values())
-    assert set(platform.of("Deployment")) | {"qdrant", "nats"} == seen
+    assert set(platform.of("Deployment")) | {"qdrant", "nats"} == set(seen)
+    # One speaks Prometheus' format, the other JSON; of Qdrant neither the port of its members nor gRPC.
+    assert (seen["qdrant"], seen["nats"]) == ([6333], [8222])
 
 
 def test_internet_is_public_addresses_on_443_for_those_with_keys(local: Platform) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from .manifests import Platform, Pod, platform, strings
 from .pod_security import violations
@@ -195,11 +196,35 @@ def test_a_part_starts_anew_for_its_own_changes_only() -> None:
 def test_routes_by_gateway_api_never_cut_a_stream() -> None:
     routes = platform("http-route").of("HTTPRoute")
     assert set(routes) == {"api", "frontend", "https-redirect"}
-    (rule,) = routes["api"]["spec"]["rules"]
-    assert rule["timeouts"] == {"request": "0s", "backendRequest": "0s"}
-    assert rule["backendRefs"][0]["name"] == "gateway-service"
+    for host, backend in (("api", "gateway-service"), ("frontend", "frontend")):
+        (rule,) = routes[host]["spec"]["rules"]
+        assert rule["timeouts"] == {"request": "0s", "backendRequest": "0s"}
+        assert rule["backendRefs"][0]["name"] == backend
     (redirect,) = routes["https-redirect"]["spec"]["rules"]
     assert redirect["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301}
     for route in routes.values():
         assert all(not host.startswith("*") for host in route["spec"]["hostnames"])
         assert all(parent["namespace"] == "gateways" for parent in route["spec"]["parentRefs"])
+
+
+def test_ingresses_let_a_stream_be_silent_for_an_hour(local: Platform) -> None:
+    ingresses = local.of("Ingress")
+    assert set(ingresses) == {"api", "frontend"}
+    for ingress in ingresses.values():
+        annotations = ingress["metadata"]["annotations"]
+        assert annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"] == "3600"
+        assert annotations["haproxy.org/timeout-server"] == annotations["nginx.org/proxy-read-timeout"] == "3600s"
+
+
+def test_members_of_qdrant_restart_for_new_factors_a_single_one_never() -> None:
+    key = "multi-agent.platform/config-checksum"
+    members = {case: next(p for p in platform(case).pods if p.owner == "qdrant") for case in ("local", "prod")}
+    assert key not in members["local"].annotations
+    assert members["prod"].annotations[key]
+
+
+@pytest.mark.parametrize(("case", "factors"), [("local", (1, 1)), ("prod", (2, 1))])
+def test_qdrant_is_told_how_many_copies_to_keep(case: str, factors: tuple[int, int]) -> None:
+    settings = yaml.safe_load(platform(case).of("ConfigMap")["qdrant-config"]["data"]["production.yaml"])
+    collection = settings["storage"]["collection"]
+    assert (collection["replication_factor"], collection["write_consistency_factor"]) == factors

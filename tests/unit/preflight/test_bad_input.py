@@ -143,6 +143,42 @@ CASES = [
         ("qdrant.replicas = 2", "no quorum"),
     ),
     Case(
+        "more copies of shards than Qdrant has members",
+        {"platform_stores_overrides": {"qdrant": {"replicas": 3, "replication_factor": 4}}},
+        (
+            "platform_stores.qdrant.replication_factor = 4",
+            "Qdrant has 3 replicas: raise platform_stores.qdrant.replicas",
+        ),
+    ),
+    Case(
+        "replication factor of another store",
+        {"platform_stores_overrides": {"nats": {"replication_factor": 3}}},
+        ("platform_stores.nats.replication_factor", "is not a known key"),
+    ),
+    Case(
+        "more copies of streams than NATS servers",
+        {"platform_config": {"NATS_STREAM_REPLICAS": 3}},
+        ("platform_config.NATS_STREAM_REPLICAS = 3", "1 NATS server can keep", "raise platform_stores.nats.replicas"),
+    ),
+    Case(
+        "more copies of streams in one component",
+        {
+            "platform_stores_overrides": {"nats": {"replicas": 3}},
+            **service(env={"NATS_STREAM_REPLICAS": "5"}),
+        },
+        (".env.NATS_STREAM_REPLICAS", "3 NATS servers can keep", "Give a number from 1 to 3"),
+    ),
+    Case(
+        "more copies than a stream can have",
+        {"platform_stores_overrides": {"nats": {"replicas": 7}}, "platform_config": {"NATS_STREAM_REPLICAS": 7}},
+        ("platform_config.NATS_STREAM_REPLICAS = 7", "Give a number from 1 to 5"),
+    ),
+    Case(
+        "flush without a unit",
+        {"nats_sync_interval": "10"},
+        ("nats_sync_interval", '"10"', "Write always, or a number"),
+    ),
+    Case(
         "Postgres of two", {"platform_stores_overrides": {"postgres": {"replicas": 2}}}, ("postgres.replicas", "Set 1")
     ),
     Case(
@@ -182,6 +218,17 @@ CASES = [
         ("platform_existing_secret", "gives values too"),
     ),
     Case("route without a Gateway", {"ingress_kind": "HTTPRoute"}, ("ingress_parents", "names no Gateway")),
+    Case("limit of a request", {"ingress_request_timeout": "5 minutes"}, ("ingress_request_timeout", "such as 90s")),
+    Case(
+        "days", {"ingress_request_timeout": "1d"}, ("ingress_request_timeout", "is not a duration", "0s for no limit")
+    ),
+    Case("limit of a request by Ingress", {"ingress_request_timeout": "5m"}, ("Ingress has no field", "annotations")),
+    Case("idle limit of nothing", {"ingress_idle_timeout": "0s"}, ("ingress_idle_timeout", "leave it empty")),
+    Case(
+        "idle limit of an HTTPRoute",
+        {"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}], "ingress_idle_timeout": "1h"},
+        ("ingress_idle_timeout", "has no field for it", "docs/guide/edge.md"),
+    ),
     Case("issuer without a Secret", {"ingress_issuer": {"name": "x"}}, ("ingress_issuer", "ingress_tls_secret")),
     Case("CIDR with host bits", {"netpol_dns_cidrs": ["10.0.0.1/8"]}, ("netpol_dns_cidrs[0]", "no CIDR")),
     Case(
@@ -216,6 +263,12 @@ GOOD = [
     service(port="3003", internet="false", scaling={"min_replicas": "3", "max_replicas": "3"}),
     {"platform_wait": "false", "platform_wait_timeout": "60", "platform_generate_credentials": "yes"},
     {"platform_stores_overrides": {"qdrant": {"replicas": "3"}, "nats": {"replicas": 5}}},
+    {"platform_stores_overrides": {"qdrant": {"replicas": 3, "replication_factor": "3"}}},
+    {"platform_stores_overrides": {"nats": {"replicas": 3}}, "platform_config": {"NATS_STREAM_REPLICAS": 1}},
+    {"nats_sync_interval": "500ms"},
+    {"ingress_request_timeout": "0s", "ingress_idle_timeout": "90s"},
+    {"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}], "ingress_request_timeout": "1h30m"},
+    {"ingress_api_timeout": "0s"},
     prod(),
     prod(postgres_password_tool="kE5rT9yU2iO7pA4s"),
     {"platform_environment": "prod", "platform_generate_credentials": "false", "platform_existing_secret": "mine"},
