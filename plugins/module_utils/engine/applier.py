@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import conflicts, definitions, gates, immutable
+from . import conflicts, definitions, gates, handover, immutable
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, input_hash, unchanged
@@ -74,6 +74,8 @@ class Applier:
     # Called with what is there before anything is written, again where that changed: whether something has to be
     # deleted. May raise to stop the run.
     review: Callable[[Snapshot], bool] = lambda _snapshot: False
+    # Whether an object is pruned by this run, of those that are still there.
+    leaves: Callable[[Object], bool] = lambda _obj: False
     # Deletes what has to go before anything is written.
     clear: Callable[[], None] = lambda: None
     # Called with the gates of the tier before anything behind them is written; raises where one does not open.
@@ -260,7 +262,9 @@ class Applier:
             action, after = self._recreate(kind, desired, live, self._what(desired))
             return Outcome(desired, action, live, after)
         if live is not None and not self.force_conflicts:
-            conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired))
+            conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired), self.leaves)
+        if live is not None and not self.check:
+            handover.keep_replicas(self.cluster, kind, desired, live)
         action, after = self._apply(kind, desired, self.force_conflicts)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .cluster import Cluster
 from .errors import ApiError, EngineError
+from .handover import MANAGER as HANDED_OVER
 from .kinds import BUILT_IN
 
 # People's and tools' managers that this project takes over from: what they wrote is what the inventory says now.
@@ -60,7 +61,7 @@ def managers(error: ApiError) -> dict[str, list[str]]:
 def may_take(error: ApiError) -> bool:
     """Whether all the fields in conflict belong to managers that we replace."""
     owners = managers(error)
-    return bool(owners) and all(owner in REPLACED for owner in owners)
+    return bool(owners) and all(owner in REPLACED or owner == HANDED_OVER for owner in owners)
 
 
 def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldConflict:
@@ -68,7 +69,7 @@ def explain(error: ApiError, what: str, live: dict[str, Any] | None) -> FieldCon
     entries = ((live or {}).get("metadata") or {}).get("managedFields") or []
     lines = []
     for owner, fields in managers(error).items():
-        if owner in REPLACED:
+        if owner in REPLACED or owner == HANDED_OVER:
             continue
         times = {field: _since(entries, owner, field) for field in fields}
         for when in sorted(set(times.values())):
@@ -111,11 +112,18 @@ def _element(name: str) -> str:
     return f"[={value}]" if sort == "v" else f"[{value}]"
 
 
-def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, Any], what: str) -> None:
+def check_autoscaled(
+    cluster: Cluster,
+    desired: dict[str, Any],
+    live: dict[str, Any],
+    what: str,
+    leaves: Callable[[dict[str, Any]], bool] = lambda _autoscaler: False,
+) -> None:
     """Raises FieldConflict where ``desired`` declares replicas that an autoscaler has set to another number.
 
     What is written through the subresource ``scale`` leaves no manager that a server-side apply would conflict with, so
-    that both would change the number in turns. Asks the server only where the numbers differ.
+    that both would change the number in turns. Asks the server only if the numbers differ. ``leaves``: whether this run
+    prunes an autoscaler, which then owns nothing any more.
     """
     wanted, current = (desired.get("spec") or {}).get("replicas"), (live.get("spec") or {}).get("replicas")
     if not declares_replicas(desired) or wanted == current:
@@ -127,7 +135,7 @@ def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, 
         return  # it may not be looked at, and so nothing of this run depends on one
     for autoscaler in autoscalers:
         target = autoscaler["spec"]["scaleTargetRef"]
-        if (target["kind"], target["name"]) == (desired["kind"], metadata["name"]):
+        if (target["kind"], target["name"]) == (desired["kind"], metadata["name"]) and not leaves(autoscaler):
             name = autoscaler["metadata"]["name"]
             raise FieldConflict(
                 f"{what}: spec.replicas belongs to HorizontalPodAutoscaler {name}, which has set it to {current}; "

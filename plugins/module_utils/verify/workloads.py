@@ -15,7 +15,10 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wanted:
-    """One workload of the catalogue: its kind and object name, the image that it must run, its replicas if fixed."""
+    """One workload of the catalogue: its kind and object name, the image that it must run, its replicas if fixed.
+
+    A Deployment whose number is not fixed has an autoscaler.
+    """
 
     kind: str
     name: str
@@ -26,7 +29,10 @@ class Wanted:
 def wanted(catalogue: Mapping[str, Any]) -> list[Wanted]:
     """Every Deployment and StatefulSet that the derived model asks for."""
     return [
-        *(Wanted("Deployment", part["object"], part["image"]) for part in catalogue["parts"]),
+        *(
+            Wanted("Deployment", part["object"], part["image"], part["scaling"].get("replicas"))
+            for part in catalogue["parts"]
+        ),
         *(
             Wanted("StatefulSet", store["object"], store["image"], int(store["replicas"]))
             for store in catalogue["stores"].values()
@@ -62,7 +68,7 @@ def check(live: Live, workloads: Iterable[Wanted]) -> list[Check]:
         checks.append(_workload(live, each))
         checks.append(_budget(live, each))
         if each.kind == "Deployment":
-            checks.append(_autoscaler(live, each))
+            checks += [_autoscaler(live, each)] if each.replicas is None else []
         else:
             checks += [_claim(live, f"data-{each.name}-{ordinal}") for ordinal in range(each.replicas or 1)]
     return sorted(checks, key=lambda c: ("workloads", "volumes", "disruption budgets", "autoscalers").index(c.group))
