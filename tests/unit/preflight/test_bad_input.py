@@ -330,6 +330,11 @@ CASES = [
         ("platform_existing_secret", "gives values too"),
     ),
     Case("route without a Gateway", {"ingress_kind": "HTTPRoute"}, ("ingress_parents", "names no Gateway")),
+    Case(
+        "load balancer that is no network",
+        {"netpol_ingress_cidrs": ["10.0.0.1/8"]},
+        ('netpol_ingress_cidrs[0] = "10.0.0.1/8"', "is no CIDR"),
+    ),
     Case("issuer without a Secret", {"ingress_issuer": {"name": "x"}}, ("ingress_issuer", "ingress_tls_secret")),
     Case("CIDR with host bits", {"netpol_dns_cidrs": ["10.0.0.1/8"]}, ("netpol_dns_cidrs[0]", "no CIDR")),
     Case(
