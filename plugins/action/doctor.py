@@ -23,6 +23,8 @@ class ActionModule(Operation):
             environment=str(self.variables.get("platform_environment", "local")),
             minimum=str(self.variables.get("platform_server_version_minimum", "1.34")),
             credentials_secret=self.secret(),
+            references=self.references(),
+            namespace=args["namespace"],
         )
         found = doctor.examine(doctor.read(cluster, args["namespace"], facts), datetime.now(UTC))
         problems = sum(finding.level == doctor.PROBLEM for finding in found)

@@ -18,8 +18,9 @@ from ..module_utils.ansible.variables import ROLES, argument_spec, preload
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
-from ..module_utils.platform import target
-from ..module_utils.platform.catalogue import Model
+from ..module_utils.platform import credential_references, target
+from ..module_utils.platform.catalogue import Model, derive_credentials
+from ..module_utils.platform.named_objects import Named
 from ..module_utils.platform.problems import Problems
 from ..module_utils.platform.specs import Specs
 from ..module_utils.platform.validate import check_inputs
@@ -71,7 +72,8 @@ class ActionModule(ActionBase):
                 with suppress(EngineError):  # where the file is what is wrong, the first tier would say so
                     result_file.fail(Path(str(file)), str(variables.get("inventory_hostname")), text)
             raise Failure(text)
-        return {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
+        result = {"changed": False, "msg": "Everything that was asked for can be done.", "server_version": version}
+        return result | ({"warnings": problems.notes} if problems.notes else {})
 
     def _specs(self) -> Specs:
         """The argument specs of all roles."""
@@ -122,6 +124,7 @@ class ActionModule(ActionBase):
                 for name, store in model.stores.items()
             ),
             routes=target.routes(values.get("ingress_kind")),
+            named=_named(values, model),
         )
         try:
             cluster = connect(args, patience=PATIENCE_SECONDS)
@@ -141,6 +144,19 @@ class ActionModule(ActionBase):
         if self._task._role:
             names |= {parent.get_name().rpartition(".")[2] for parent in self._task._role.get_parents()}
         return sorted(names & target.TIERS.keys())
+
+
+def _named(values: Mapping[str, Any], model: Model) -> Named:
+    """What else of the cluster the inventory names."""
+    referred = values.get(credential_references.VARIABLE)
+    return Named(
+        tuple(
+            (f"platform_services.{entry.name}.runtime_class", entry.runtime_class)
+            for entry in model.entries.values()
+            if entry.runtime_class
+        ),
+        tuple(credential_references.read(referred, derive_credentials(model))),
+    )
 
 
 def _cause(error: AnsibleError) -> str:

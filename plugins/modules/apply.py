@@ -85,6 +85,12 @@ options:
           - Name of the variable, a dict, that holds values which the inventory gives.
         type: str
         default: platform_credentials
+      from:
+        description:
+          - Credentials that other Secrets in O(namespace) hold, by name, each with C(secret) and C(key). They are read,
+            never written.
+        type: dict
+        default: {}
       keys:
         description:
           - The credentials that exist. Each has a C(name), whether it may be generated (C(generate)) and a C(prefix) of

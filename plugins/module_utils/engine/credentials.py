@@ -1,7 +1,8 @@
 """Values of credentials: where each comes from, and when one may be made.
 
 One Secret in the platform's namespace is the source of truth; no pod mounts it. Precedence, per credential: the Secret
-that the user named (only read), the value that the inventory gives, the live Secret, a value generated once.
+that the user named (only read, for all credentials or for one), the value that the inventory gives, the live Secret, a
+value generated once. What another Secret holds is copied into the platform's: the copy says what is deployed.
 Values never leave this module but through ``get`` and ``standby``, which templates of Secrets call.
 
 While a credential is rotated, a second value is accepted beside the one in force. It is in the same Secret, under the
@@ -57,6 +58,8 @@ class Source:
     keys: Mapping[str, Mapping[str, Any]]
     volumes: str = ""
     variable: str = "platform_credentials"
+    # Credential -> (Secret, key) that a user keeps for it alone.
+    elsewhere: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @staticmethod
     def of(described: Mapping[str, Any]) -> Source:
@@ -67,6 +70,10 @@ class Source:
             keys={key["name"]: key for key in described["keys"]},
             volumes=described.get("volumes", ""),
             variable=described.get("values_from", "platform_credentials"),
+            elsewhere={
+                name: (str(entry["secret"]), str(entry.get("key") or name))
+                for name, entry in (described.get("from") or {}).items()
+            },
         )
 
 
@@ -91,6 +98,8 @@ class Credentials:
     # No Secret and no volumes: a new platform.
     _new: bool = False
     _made: dict[str, str] = field(default_factory=dict)
+    # Secrets of others: name -> its values, None if it does not exist.
+    _others: dict[str, dict[str, str] | None] = field(default_factory=dict)
 
     @cached_property
     def source(self) -> Source:
@@ -123,6 +132,8 @@ class Credentials:
             )
         if self.cluster is None:
             return f"credential:{name}"
+        if name in self.source.elsewhere:
+            return self._referred(name)
         if not self.source.managed:
             return self._of_user(name)
         # What the inventory gives while a rotation is prepared is the next value: not in force yet.
@@ -132,7 +143,12 @@ class Credentials:
         return self._make(name, key)
 
     def standby(self, name: str) -> str:
-        """The other value of credential ``name`` that is accepted while it is rotated; empty outside of a rotation."""
+        """The other value of credential ``name`` that is accepted while it is rotated; empty outside of a rotation.
+
+        What another Secret holds is not rotated from here.
+        """
+        if name in self.source.elsewhere:
+            return ""
         return self._optional(f"{name}{NEXT}") or self._optional(f"{name}{PREVIOUS}")
 
     def login(self, name: str, default: str) -> str:
@@ -176,7 +192,8 @@ class Credentials:
     def redact(self, text: str) -> str:
         """``text`` without any value of this run, in clear or in base64: for words of others (a server, a filter)."""
         given = self.__dict__.get("given") or {}  # not asked for yet: not in any text either
-        return redacted(text, self._live or {}, [*given.values(), *self._made.values()])
+        others = [value for values in self._others.values() for value in (values or {}).values()]
+        return redacted(text, self._live or {}, [*given.values(), *self._made.values(), *others])
 
     def _of_user(self, name: str) -> str:
         value = self._read().get(name)
@@ -186,6 +203,21 @@ class Credentials:
                 f"It is named by platform_existing_secret, so add the key {name} to it; it is never written from here.",
             )
         return value
+
+    def _referred(self, name: str) -> str:
+        assert self.cluster is not None  # noqa: S101
+        secret, key = self.source.elsewhere[name]
+        if secret not in self._others:
+            live = self.cluster.find(SECRET, self.namespace, secret)
+            self._others[secret] = None if live is None else secret_values(live)
+        values = self._others[secret]
+        if value := (values or {}).get(key):
+            return value
+        what = "does not exist" if values is None else f"has no value for the key {key}"
+        raise EngineError(
+            f"{self.source.variable}_from.{name} names Secret {secret} in namespace {self.namespace}, which {what}.",
+            "Create it, or the key in it, and run again; it is never written from here.",
+        )
 
     def _read(self) -> dict[str, str]:
         found = self._look()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from ..engine.errors import ApiError
+from . import named_objects
 from .problems import Problems
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -74,6 +75,7 @@ class Wanted:
 
     storage: (variable, class) of every volume, the class empty for the default one.
     routes: API group and plural of what carries the two hosts, and the variable that chose it.
+    named: what else of the cluster the inventory names.
     """
 
     namespace: str
@@ -81,6 +83,7 @@ class Wanted:
     tiers: frozenset[str]
     storage: tuple[tuple[str, str], ...]
     routes: tuple[str, str, str] | None
+    named: named_objects.Named = field(default_factory=named_objects.Named)
 
 
 def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
@@ -100,6 +103,7 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
         checks.append(_check_storage)
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
+    checks += [_named(run) for run in named_objects.checks(wanted.named, wanted.tiers)]
     found = [Problems() for _ in checks]
     with ThreadPoolExecutor(len(checks) + 1) as pool:
         asked = pool.submit(cluster.get, "/version")
@@ -110,7 +114,12 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
     _check_version(version, wanted.version_minimum, problems)
     for own in found:
         problems.found.extend(own.found)
+        problems.notes.extend(own.notes)
     return version
+
+
+def _named(run: named_objects.Check) -> Callable[[Cluster, Wanted, Problems], None]:
+    return lambda cluster, wanted, problems: run(cluster.get, wanted.namespace, problems)
 
 
 def _numbers(version: str) -> tuple[int, int] | None:

@@ -202,6 +202,42 @@ CASES = [
         {"platform_labels": {"multi-agent.platform/team": "a"}},
         ("platform_labels.multi-agent.platform/team", "sets itself"),
     ),
+    Case(
+        "reference without a Secret",
+        {"platform_credentials_from": {"openai_api_key": {"key": "a"}}},
+        ("platform_credentials_from.openai_api_key.secret", "is missing"),
+    ),
+    Case(
+        "unknown key of a reference",
+        {"platform_credentials_from": {"openai_api_key": {"secret": "ai", "kye": "a"}}},
+        ("platform_credentials_from.openai_api_key.kye", 'Did you mean "key"'),
+    ),
+    Case(
+        "reference to the platform's own Secret",
+        {"platform_credentials_from": {"openai_api_key": {"secret": "platform-credentials"}}},
+        ("openai_api_key.secret", "the Secret that the platform writes"),
+    ),
+    Case(
+        "reference of a credential that nobody uses",
+        {"platform_credentials_from": {"openai_apikey": {"secret": "ai"}}},
+        ("platform_credentials_from.openai_apikey", "no component uses", 'Did you mean "openai_api_key"'),
+    ),
+    Case(
+        "reference and value",
+        prod() | {"platform_credentials_from": {"openai_api_key": {"secret": "ai"}}},
+        ("platform_credentials_from.openai_api_key", "gives a value", "Remove one"),
+        (REAL["openai_api_key"],),
+    ),
+    Case(
+        "references beside a Secret of all",
+        {"platform_existing_secret": "mine", "platform_credentials_from": {"openai_api_key": {"secret": "ai"}}},
+        ('platform_existing_secret = "mine"', "openai_api_key", "empty text"),
+    ),
+    Case(
+        "references are a list",
+        {"platform_credentials_from": [1]},
+        ("platform_credentials_from", "is not a dictionary"),
+    ),
     Case("no replica", service(scaling={"min_replicas": 0}), ("scaling.min_replicas = 0", "outside 1")),
     Case(
         "request above limit",
@@ -371,6 +407,7 @@ GOOD = [
     {"platform_stores_overrides": {"qdrant": {"replicas": "3"}, "nats": {"replicas": 5}}},
     prod(),
     prod(postgres_password_tool="kE5rT9yU2iO7pA4s"),
+    prod(openai_api_key=None) | {"platform_credentials_from": {"openai_api_key": {"secret": "ai", "key": "open.ai"}}},
     {"platform_environment": "prod", "platform_generate_credentials": "false", "platform_existing_secret": "mine"},
     {"platform_environment": "prod", "platform_generate_credentials": False, "platform_render_to": "build"},
     {"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}]},
