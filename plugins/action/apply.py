@@ -43,6 +43,7 @@ SPEC: dict[str, Any] = {
     "force_conflicts": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": True},
     "prune_data": {"type": "list", "elements": "str", "default": []},
+    "prune_keep": {"type": "list", "elements": "str", "default": []},
     "prune_most": {"type": "bool", "default": False},
     "render_to": {"type": "path"},
     "result_file": {"type": "path"},
@@ -58,6 +59,7 @@ FALLBACK = {
     "force_conflicts": "platform_force_conflicts",
     "prune": "platform_prune",
     "prune_data": "platform_prune_data",
+    "prune_keep": "platform_prune_keep",
     "prune_most": "platform_prune_most",
     "render_to": "platform_render_to",
     "result_file": "platform_result_file",
@@ -167,6 +169,7 @@ class ActionModule(ActionBase):
                 most=absent or args["prune_most"],
                 sets=absent,
                 namespace=args["namespace"],
+                keep=frozenset(args["prune_keep"]),
             ),
         )
 

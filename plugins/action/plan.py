@@ -25,6 +25,7 @@ _SAYS = {
     "force_conflicts": "platform_force_conflicts",
     "prune": "platform_prune",
     "prune_data": "platform_prune_data",
+    "prune_keep": "platform_prune_keep",
     "prune_most": "platform_prune_most",
 }
 
@@ -39,7 +40,10 @@ def how(variables: Variables, namespace: str) -> tiers.Options:
         force_conflicts=bool(said.get("force_conflicts", False)),
         prune=bool(said.get("prune", True)),
         policy=Policy(
-            frozenset(said.get("prune_data", [])), most=bool(said.get("prune_most", False)), namespace=namespace
+            frozenset(said.get("prune_data", [])),
+            most=bool(said.get("prune_most", False)),
+            namespace=namespace,
+            keep=frozenset(said.get("prune_keep", [])),
         ),
     )
 

@@ -95,5 +95,9 @@ class ActionModule(Operation):
             wait_seconds=args["wait_timeout"] if args["wait"] else 0,
             lock_seconds=60,
             prune=True,
-            policy=Policy(most=True),
+            policy=Policy(
+                most=True,
+                namespace=args["namespace"],
+                keep=frozenset(self.variables.get("platform_prune_keep") or []),
+            ),
         )

@@ -144,6 +144,13 @@ options:
     type: list
     elements: str
     default: []
+  prune_keep:
+    description:
+      - Objects that are not deleted though they are no longer declared, spelled as in O(prune_data). The annotation
+        C(multi-agent.platform/keep=true) on an object does the same.
+    type: list
+    elements: str
+    default: []
   prune_most:
     description:
       - Whether more than half of the tier's objects may be pruned in one run.

@@ -12,7 +12,13 @@ from ansible_collections.multi_agent.platform.plugins.action import plan
 from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.variables import Variables
 
 ROLE = Path(__file__).parents[3] / "roles" / "platform"
-NAMES = ("platform_prune", "platform_prune_data", "platform_prune_most", "platform_force_conflicts")
+NAMES = (
+    "platform_prune",
+    "platform_prune_data",
+    "platform_prune_keep",
+    "platform_prune_most",
+    "platform_force_conflicts",
+)
 
 
 def variables(**values: Any) -> Variables:
@@ -30,8 +36,10 @@ def test_what_is_said_counts() -> None:
     values = {
         "platform_prune": "false",
         "platform_prune_data": ["PersistentVolumeClaim/x"],
+        "platform_prune_keep": ["ConfigMap/x"],
         "platform_prune_most": True,
     }
     options = plan.how(variables(**values, platform_force_conflicts="true"), "ns")
     assert (options.prune, options.force_conflicts) == (False, True)
     assert (options.policy.data, options.policy.most) == (frozenset(["PersistentVolumeClaim/x"]), True)
+    assert options.policy.keep == frozenset(["ConfigMap/x"])

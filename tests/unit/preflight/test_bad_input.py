@@ -238,6 +238,21 @@ CASES = [
         {"platform_credentials_from": [1]},
         ("platform_credentials_from", "is not a dictionary"),
     ),
+    Case(
+        "kept object without a kind",
+        {"platform_prune_keep": ["legacy"]},
+        ('platform_prune_keep[0] = "legacy"', "Kind/name", "ConfigMap/legacy"),
+    ),
+    Case(
+        "data of an object without a name",
+        {"platform_prune_data": ["persistentvolumeclaim/x"]},
+        ("platform_prune_data[0]", "does not name an object"),
+    ),
+    Case(
+        "object that is kept and let go",
+        {"platform_prune_data": ["Secret/a"], "platform_prune_keep": ["ConfigMap/b", "Secret/a"]},
+        ('platform_prune_keep = "Secret/a"', "Remove it from one"),
+    ),
     Case("no replica", service(scaling={"min_replicas": 0}), ("scaling.min_replicas = 0", "outside 1")),
     Case(
         "request above limit",
