@@ -36,7 +36,7 @@ SPEC: dict[str, Any] = {
     "certificate_days": {"type": "int", "default": 14},
     "patience": {"type": "int", "default": 90},
     "junit": {"type": "path", "default": ""},
-    "ingress_cidrs": {"type": "list", "elements": "str", "default": []},
+    "edge_cidrs": {"type": "list", "elements": "str", "default": []},
     "qdrant_clients": {"type": "list", "elements": "str", "default": []},
     **CONNECTION_SPEC,
 }
@@ -107,5 +107,5 @@ def _target(args: dict[str, Any]) -> Target:
         internet_address=args["internet_address"],
         route=edge.Route(args["route_kind"], args["tls_secret"], args["edge_addresses"], args["certificate_days"]),
         patience=args["patience"],
-        opened=Opened(tuple(args["ingress_cidrs"]), tuple(args["qdrant_clients"])),
+        opened=Opened(tuple(args["edge_cidrs"]), tuple(args["qdrant_clients"])),
     )

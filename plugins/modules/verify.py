@@ -78,7 +78,7 @@ options:
     description: Seconds that workloads, volumes and autoscalers may take to be as they must be.
     type: int
     default: 90
-  ingress_cidrs:
+  edge_cidrs:
     description:
       - Networks that policies let in to what is exposed, as CIDR. Connections from a pod among them are not judged.
     type: list
