@@ -13,8 +13,9 @@ author:
 description:
   - Looks for an unsupported server, missing metrics or default StorageClass, a network plugin that may not enforce
     policies, foreign policies, NodeLocal DNSCache, a quota or nodes that a full scale-out does not fit, budgets that
-    block a drain, certificates near their end, images that can change, placeholder credentials, unused Secrets, and
-    clients of removed API versions.
+    block a drain, certificates near their end, images that can change, placeholder credentials, unused Secrets, Secrets
+    of C(platform_credentials_from) that are missing or hold another value than what is deployed, a RuntimeClass that
+    could sandbox C(execution) or that adds to the quota, and clients of removed API versions.
   - What this user may not see is passed over.
 options:
   fail_on_problems:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import conflicts, definitions, gates, handover, immutable
+from . import conflicts, definitions, gates, immutable, replicas
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, input_hash, unchanged
@@ -264,7 +264,7 @@ class Applier:
         if live is not None and not self.force_conflicts:
             conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired), self.leaves)
         if live is not None and not self.check:
-            handover.keep_replicas(self.cluster, kind, desired, live)
+            replicas.keep(self.cluster, kind, desired, live)
         action, after = self._apply(kind, desired, self.force_conflicts)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)

@@ -12,8 +12,8 @@ from typing import Any
 
 from .cluster import Cluster
 from .errors import ApiError, EngineError
-from .handover import MANAGER as HANDED_OVER
 from .kinds import BUILT_IN
+from .replicas import MANAGER as HANDED_OVER
 
 # People's and tools' managers that this project takes over from: what they wrote is what the inventory says now.
 # Controllers (an autoscaler, an operator) are not among them: their fields are theirs.
@@ -35,8 +35,9 @@ REPLACED = frozenset(
         "helm",
         "OpenAPI-Generator",
         "Swagger-Codegen",
-        # This project's own rotation of credentials.
+        # This project's own commands: rotate; scale, restart, restore.
         "multi-agent-platform-rotation",
+        "multi-agent-platform-operator",
     ]
 )
 _AUTOSCALER = BUILT_IN["autoscaling/v2", "HorizontalPodAutoscaler"]

@@ -39,6 +39,7 @@ _ALPHABET = string.ascii_letters + string.digits
 NO_VALUES: Mapping[str, Callable[..., str]] = {
     "credential": str,
     "standby": lambda _name: "",
+    "former": lambda _name: "",
     "other_login": lambda _name, part: f"{part}_b",
     "login": lambda _name, default: default,
 }
@@ -115,6 +116,7 @@ class Credentials:
         return {
             "credential": self.get,
             "standby": self.standby,
+            "former": self.former,
             "login": self.login,
             "other_login": self.other_login,
         }
@@ -150,6 +152,20 @@ class Credentials:
         if name in self.source.elsewhere:
             return ""
         return self._optional(f"{name}{NEXT}") or self._optional(f"{name}{PREVIOUS}")
+
+    def former(self, name: str) -> str:
+        """What was deployed before another Secret changed credential ``name``; empty for what no other Secret holds.
+
+        For a server that changes a password only for whoever knows the one in force. It stays after the change: a run
+        that was killed is finished by the next one.
+        """
+        if name not in self.source.elsewhere:
+            return ""
+        if self.cluster is None:
+            return f"credential:{name}{PREVIOUS}" if self.mirror and self.mirror.former(name) else ""
+        live = self._look() or {}
+        deployed = live.get(name, "")
+        return deployed if deployed and deployed != self._referred(name) else live.get(f"{name}{PREVIOUS}", "")
 
     def login(self, name: str, default: str) -> str:
         """The user name that belongs to a password and changes with it; ``default`` until the first rotation."""

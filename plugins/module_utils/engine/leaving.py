@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import gates, handover, prune
+from . import gates, prune, replicas
 from .applyset import ApplySet
 from .cluster import Cluster
 from .manifests import Identity, identity
@@ -42,7 +42,7 @@ class Leaving:
             self.plan = prune.plan(snapshot.members, self.declared, self.elsewhere, self.policy)
         if not self.check:
             stale = (obj for key, obj in snapshot.members.items() if key not in self.declared)
-            self._first = [*gates.stuck(stale, self.declared), *handover.superseded(self.plan.going, self.declared)]
+            self._first = [*gates.stuck(stale, self.declared), *replicas.superseded(self.plan.going, self.declared)]
             self.plan.going = [obj for obj in self.plan.going if obj not in self._first]
         return bool(self.plan.going or self._first)
 

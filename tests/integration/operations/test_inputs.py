@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.backup import quiet
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.cluster import connect
 
 from ..conftest import Cluster
 from .test_verbs import Platform
 
 FIRST, SECOND = "sk-of-others-8fK2mQz7LwXv", "sk-of-others-3pRt9YcNbW4s"
-REFERENCE: dict[str, Any] = {"openai_api_key": {"secret": "ai-keys", "key": "openai"}}
+SUPERUSER = ("Vb7kQ2mZx9Lw4RtH", "p9Lk3jH6gF1dS8aZ")
+REFERENCE: dict[str, Any] = {
+    "openai_api_key": {"secret": "ai-keys", "key": "openai"},
+    "postgres_password": {"secret": "ai-keys", "key": "superuser"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,14 @@ def test_secret_that_is_missing_stops_the_first_run(platform: Platform) -> None:
 
 def test_referred_value_is_distributed_and_its_secret_left_alone(platform: Platform) -> None:
     platform.cluster.kubectl("create", "namespace", platform.namespace)
-    platform.kubectl("create", "secret", "generic", "ai-keys", f"--from-literal=openai={FIRST}")
+    platform.kubectl(
+        "create",
+        "secret",
+        "generic",
+        "ai-keys",
+        f"--from-literal=openai={FIRST}",
+        f"--from-literal=superuser={SUPERUSER[0]}",
+    )
     before = platform.get("secret", "ai-keys")
     output = platform.run("site", platform_credentials_from=REFERENCE)
     assert FIRST not in output
@@ -57,7 +70,9 @@ def test_referred_value_is_distributed_and_its_secret_left_alone(platform: Platf
 
 def test_refreshed_value_is_seen_and_taken_up(platform: Platform) -> None:
     old = {name: checksum(platform, name) for name in ("model-service", "gateway-service")}
-    data = {"openai": base64.b64encode(SECOND.encode()).decode()}
+    data = {
+        key: base64.b64encode(new.encode()).decode() for key, new in (("openai", SECOND), ("superuser", SUPERUSER[1]))
+    }
     platform.kubectl("patch", "secret", "ai-keys", "--patch", json.dumps({"data": data}))
     advice = platform.run("doctor", platform_credentials_from=REFERENCE)
     assert "Secret ai-keys has another value of openai_api_key than what is deployed" in advice
@@ -67,6 +82,11 @@ def test_refreshed_value_is_seen_and_taken_up(platform: Platform) -> None:
     assert value(platform, "model-service-credentials", "OPENAI_API_KEY") == SECOND
     assert checksum(platform, "model-service") != old["model-service"]
     assert checksum(platform, "gateway-service") == old["gateway-service"]
+    # The job logs in with the password before, and gives the superuser the new one.
+    assert value(platform, "postgres-credentials", "POSTGRES_PASSWORD") == SUPERUSER[1]
+    assert value(platform, "postgres-credentials", "POSTGRES_PASSWORD_STANDBY") == SUPERUSER[0]
+    assert "none." in platform.run("drift", drift_fail=True)
+    assert "nothing to change" in platform.plan(expect=0, platform_credentials_from=REFERENCE)
     assert "ai-keys" not in platform.run("doctor", platform_credentials_from=REFERENCE)
 
 
@@ -77,7 +97,8 @@ def test_rotation_leaves_a_referred_value_to_its_owner(platform: Platform) -> No
 
 
 def test_value_stays_when_its_reference_goes(platform: Platform) -> None:
-    assert "nothing to change" in platform.plan(expect=0)
+    superuser = {"postgres_password": REFERENCE["postgres_password"]}
+    assert "nothing to change" in platform.plan(expect=0, platform_credentials_from=superuser)
 
 
 def test_fixed_number_of_pods_is_scaled_and_restored(platform: Platform) -> None:
@@ -94,8 +115,24 @@ def test_fixed_number_of_pods_is_scaled_and_restored(platform: Platform) -> None
     assert platform.get("hpa", "tool-service")["spec"]["minReplicas"] == 2
 
 
+def test_fixed_number_does_not_end_a_restore(platform: Platform) -> None:
+    fixed: dict[str, Any] = {"platform_services_overrides": {"tool": {"scaling": {"enabled": False, "replicas": 1}}}}
+    platform.run("site", **fixed)
+    api = connect({"kubeconfig": str(platform.cluster.kubeconfig)})
+    try:
+        assert quiet.stop(api, platform.namespace, ["tool-service"], 60) == ["tool-service"]
+        said = platform.run("site", expect=2, **fixed)
+        assert "multi-agent-platform-restore owns" in said
+        assert quiet.start(api, platform.namespace, 0, lambda *_: None) == ["tool-service"]
+    finally:
+        api.close()
+    platform.run("site", **fixed)
+    assert platform.get("deployment", "tool-service")["spec"]["replicas"] == 1
+    assert "nothing to change" in platform.plan(expect=0, **fixed)
+
+
 def test_runtime_class_has_to_exist(platform: Platform) -> None:
-    sandbox = {"platform_services_overrides": {"execution": {"runtime_class": platform.namespace}}}
+    sandbox: dict[str, Any] = {"platform_services_overrides": {"execution": {"runtime_class": platform.namespace}}}
     said = platform.run("site", expect=2, **sandbox)
     assert f'platform_services.execution.runtime_class = "{platform.namespace}": is not a RuntimeClass' in said
     runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "runsc"}

@@ -54,6 +54,22 @@ def test_referred_value_wins_and_is_not_rotated_from_here() -> None:
     assert resolver(cluster=None, elsewhere={"jwt": ("ai", "key")}).get("jwt") == "credential:jwt"
 
 
+def test_value_before_the_referred_one_is_known_until_the_next() -> None:
+    def former(live: dict[str, str], value: str) -> str:
+        found = resolver(secret(**live), secret("ai", key=value), elsewhere={"jwt": ("ai", "key")})
+        return found.former("jwt")
+
+    assert former({}, "first") == ""
+    assert former({"jwt": "first"}, "first") == ""
+    assert former({"jwt": "first"}, "second") == "first"
+    assert former({"jwt": "second", "jwt_previous": "first"}, "second") == "first"
+    assert former({"jwt": "second", "jwt_previous": "first"}, "third") == "second"
+    assert resolver(secret(jwt="a", jwt_previous="b")).former("jwt") == ""
+    run = resolver(secret(jwt="first"), secret("ai", key="second"), elsewhere={"jwt": ("ai", "key")})
+    named = resolver(cluster=None, mirror=run, elsewhere={"jwt": ("ai", "key")})
+    assert named.former("jwt") == "credential:jwt_previous"
+
+
 @pytest.mark.parametrize(
     ("there", "message"), [([], "does not exist"), ([secret("ai", other="x" * 9)], "no value for the key key")]
 )

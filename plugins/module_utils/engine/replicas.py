@@ -13,10 +13,10 @@ from .ownership import ours
 Object = dict[str, Any]
 
 # Owns what the engine gives up until an autoscaler writes it. The engine takes a field from it without asking.
-MANAGER = f"{FIELD_MANAGER}-handover"
+MANAGER = f"{FIELD_MANAGER}-replicas"
 
 
-def keep_replicas(cluster: Cluster, kind: Kind, desired: Object, live: Object) -> None:
+def keep(cluster: Cluster, kind: Kind, desired: Object, live: Object) -> None:
     """Leave ``spec.replicas`` as it is when ``desired`` stops declaring it.
 
     A field whose only manager gives it up is removed, and the server's default is one pod.
