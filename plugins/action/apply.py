@@ -48,6 +48,7 @@ SPEC: dict[str, Any] = {
     "grow_volumes": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": True},
     "prune_data": {"type": "list", "elements": "str", "default": []},
+    "prune_keep": {"type": "list", "elements": "str", "default": []},
     "prune_most": {"type": "bool", "default": False},
     "render_to": {"type": "path"},
     "result_file": {"type": "path"},
@@ -64,6 +65,7 @@ FALLBACK = {
     "prove": "platform_prove",
     "prune": "platform_prune",
     "prune_data": "platform_prune_data",
+    "prune_keep": "platform_prune_keep",
     "prune_most": "platform_prune_most",
     "render_to": "platform_render_to",
     "result_file": "platform_result_file",
@@ -179,6 +181,7 @@ class ActionModule(ActionBase):
                 most=absent or args["prune_most"],
                 sets=absent,
                 namespace=args["namespace"],
+                keep=frozenset(args["prune_keep"]),
             ),
         )
 

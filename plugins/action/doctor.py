@@ -26,6 +26,8 @@ class ActionModule(Operation):
             minimum=str(self.variables.get("platform_server_version_minimum", "1.34")),
             credentials_secret=self.secret(),
             declared=self._declared(),
+            references=self.references(),
+            namespace=args["namespace"],
         )
         found = doctor.examine(doctor.read(cluster, args["namespace"], facts), datetime.now(UTC))
         problems = sum(finding.level == doctor.PROBLEM for finding in found)

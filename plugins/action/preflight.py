@@ -23,8 +23,9 @@ from ..module_utils.engine.connection import canonical
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
 from ..module_utils.operations import identity
-from ..module_utils.platform import images, renamed, target
-from ..module_utils.platform.catalogue import Model
+from ..module_utils.platform import credential_references, images, renamed, target
+from ..module_utils.platform.catalogue import Model, derive_credentials
+from ..module_utils.platform.named_objects import Named
 from ..module_utils.platform.problems import Problems
 from ..module_utils.platform.specs import Specs
 from ..module_utils.platform.store_versions import UNCHECKED
@@ -130,6 +131,7 @@ class ActionModule(ActionBase):
             ),
             routes=target.routes(values.get("ingress_kind")),
             stores=_stores(values, model),
+            named=_named(values, model),
         )
         where = dict(args)
         try:
@@ -172,6 +174,19 @@ def _stores(values: Mapping[str, Any], model: Model) -> dict[str, tuple[str, str
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _named(values: Mapping[str, Any], model: Model) -> Named:
+    """What else of the cluster the inventory names."""
+    referred = values.get(credential_references.VARIABLE)
+    return Named(
+        tuple(
+            (f"platform_services.{entry.name}.runtime_class", entry.runtime_class)
+            for entry in model.entries.values()
+            if entry.runtime_class
+        ),
+        tuple(credential_references.read(referred, derive_credentials(model))),
+    )
 
 
 def _cause(error: AnsibleError) -> str:

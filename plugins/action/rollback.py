@@ -148,7 +148,11 @@ class ActionModule(Operation):
             lock_seconds=60,
             prove=args["prove"],
             prune=True,
-            policy=Policy(most=True),
+            policy=Policy(
+                most=True,
+                namespace=args["namespace"],
+                keep=frozenset(self.variables.get("platform_prune_keep") or []),
+            ),
         )
 
 

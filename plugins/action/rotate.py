@@ -41,6 +41,10 @@ class ActionModule(Operation):
         self._refuse_foreign()
         if args["step"] == "prepare":
             self.say(self.here)
+        referred = {reference.credential: reference.secret for reference in self.references()}
+        chosen, note = rotation.ours(chosen, referred)
+        if note and args["step"] == "prepare":
+            self.warn(note)
         live, version = rotation.read(cluster, namespace, self.secret())
         if args["step"] == "drain":
             return self._drain(cluster, namespace, chosen, live, args["overlap"])

@@ -16,6 +16,7 @@ from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
 from ..module_utils.verify import edge
+from ..module_utils.verify.cidrs import Opened
 from ..module_utils.verify.probes import Image
 from ..module_utils.verify.report import refuse_unwritable, summary, write_junit
 from ..module_utils.verify.verification import Target, verify
@@ -36,6 +37,8 @@ SPEC: dict[str, Any] = {
     "certificate_days": {"type": "int", "default": 14},
     "patience": {"type": "int", "default": 90},
     "junit": {"type": "path", "default": ""},
+    "edge_cidrs": {"type": "list", "elements": "str", "default": []},
+    "qdrant_clients": {"type": "list", "elements": "str", "default": []},
     **CONNECTION_SPEC,
 }
 
@@ -106,4 +109,5 @@ def _target(args: dict[str, Any]) -> Target:
         internet_address=args["internet_address"],
         route=edge.Route(args["route_kind"], args["tls_secret"], args["edge_addresses"], args["certificate_days"]),
         patience=args["patience"],
+        opened=Opened(tuple(args["edge_cidrs"]), tuple(args["qdrant_clients"])),
     )

@@ -100,8 +100,9 @@ _value:
         The parts, each with C(name), C(tier), C(object), C(component), C(port), C(image), C(image_name),
         C(image_tag), C(image_pull_policy), C(calls),
         C(called_by), C(uses), C(secrets_as), C(internet), C(exposed), C(resources), C(scaling), C(probes),
-        C(termination_grace_period_seconds), C(env), C(migration), C(build), C(sync), C(secret_keys), C(egress) and
-        C(ingress).
+        C(termination_grace_period_seconds), C(env), C(migration), C(build), C(sync), C(placement), C(runtime_class),
+        C(service_account_annotations), C(annotations) and C(labels) by kind of object, C(secret_keys), C(egress) and
+        C(ingress). Of a C(scaling) without an autoscaler both bounds are the fixed number.
       type: list
       elements: dict
     by_name:
@@ -110,7 +111,8 @@ _value:
     stores:
       description: >-
         C(postgres), C(qdrant) and C(nats), each with C(object), C(component), C(image), C(image_tag),
-        C(image_pull_policy), C(ports), C(users), C(ingress), C(replicas), C(resources) and C(storage);
+        C(image_pull_policy), C(ports), C(users), C(ingress), C(replicas), C(resources),
+        C(storage), C(placement), C(annotations) and C(labels);
         C(qdrant) with C(replication_factor) and C(write_consistency_factor) too.
       type: dict
     config:

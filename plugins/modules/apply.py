@@ -86,6 +86,12 @@ options:
           - Name of the variable, a dict, that holds values which the inventory gives.
         type: str
         default: platform_credentials
+      from:
+        description:
+          - Credentials that other Secrets in O(namespace) hold, by name, each with C(secret) and C(key). They are read,
+            never written.
+        type: dict
+        default: {}
       keys:
         description:
           - The credentials that exist. Each has a C(name), whether it may be generated (C(generate)) and a C(prefix) of
@@ -157,6 +163,13 @@ options:
     description:
       - Objects that hold data and may be deleted all the same, each as C(Kind/name), or as
         C(Kind/namespace/name) where it is in another namespace than the platform's.
+    type: list
+    elements: str
+    default: []
+  prune_keep:
+    description:
+      - Objects that are not deleted though they are no longer declared, spelled as in O(prune_data). The annotation
+        C(multi-agent.platform/keep=true) on an object does the same.
     type: list
     elements: str
     default: []

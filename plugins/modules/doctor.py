@@ -14,7 +14,9 @@ description:
   - Looks for an unsupported server, missing metrics or default StorageClass, a network plugin that may not enforce
     policies, foreign policies, NodeLocal DNSCache, a quota or nodes that a full scale-out does not fit, budgets that
     block a drain, certificates near their end, images that can change, placeholder credentials, unused Secrets,
-    clients of removed API versions, and streams of NATS and shards of Qdrant with fewer copies than declared.
+    Secrets of C(platform_credentials_from) that are missing or hold another value than what is deployed, a RuntimeClass
+    that could sandbox C(execution) or that adds to the quota, clients of removed API versions, and streams of NATS and
+    shards of Qdrant with fewer copies than declared.
   - Copies are compared only if the catalogue asks for more than one. They are read through port-forwards
     (C(pods/portforward)), from NATS without a login and from Qdrant with the read-only key.
   - What this user may not see is passed over.

@@ -79,6 +79,17 @@ options:
     description: Seconds that workloads, volumes and autoscalers may take to be as they must be.
     type: int
     default: 90
+  edge_cidrs:
+    description:
+      - Networks that policies let in to what is exposed, as CIDR. Connections from a pod among them are not judged.
+    type: list
+    elements: str
+    default: []
+  qdrant_clients:
+    description: Networks that policies let in to Qdrant, likewise.
+    type: list
+    elements: str
+    default: []
   junit:
     description: JUnit file that is written; empty for none.
     type: path

@@ -28,6 +28,7 @@ _SAYS = {
     "prove": "platform_prove",
     "prune": "platform_prune",
     "prune_data": "platform_prune_data",
+    "prune_keep": "platform_prune_keep",
     "prune_most": "platform_prune_most",
 }
 
@@ -56,7 +57,10 @@ def options(variables: Variables, namespace: str) -> tiers.Options:
         prove=bool(said.get("prove", True)),
         prune=bool(said.get("prune", True)),
         policy=Policy(
-            frozenset(said.get("prune_data", [])), most=bool(said.get("prune_most", False)), namespace=namespace
+            frozenset(said.get("prune_data", [])),
+            most=bool(said.get("prune_most", False)),
+            namespace=namespace,
+            keep=frozenset(said.get("prune_keep", [])),
         ),
     )
 

@@ -17,6 +17,8 @@ from ..engine.errors import ConnectionFailed, EngineError
 from ..engine.manifests import secret_values
 from ..engine.render import plain
 from ..operations.cluster_view import SECRET
+from ..platform import credential_references
+from ..platform.credential_references import Reference
 from . import garbage, signals
 from .connection import CONNECTION_SPEC, say_where
 from .failure import Failure
@@ -96,6 +98,10 @@ class Operation(ActionBase):
     def secret(self) -> str:
         """Name of the Secret that credentials are read from."""
         return str(self.variables.get("platform_existing_secret") or "platform-credentials")
+
+    def references(self) -> list[Reference]:
+        """Credentials that Secrets of users hold."""
+        return credential_references.read(self.variables.get(credential_references.VARIABLE))
 
     def redact(self, cluster: Cluster, namespace: str, text: str) -> str:
         """``text`` without any value of the live credentials: for words of pods, such as their last log lines.

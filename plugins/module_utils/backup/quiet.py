@@ -148,7 +148,9 @@ def _annotation(live: Mapping[str, Any], name: str) -> str:
 def _patch(cluster: Cluster, live: Object, annotation: str | None, replicas: int) -> Object:
     metadata = live["metadata"]
     body = {"metadata": {"annotations": {REPLICAS: annotation}}, "spec": {"replicas": replicas}}
-    return cluster.patch(DEPLOYMENT, metadata["namespace"], metadata["name"], body, "operator")
+    # The zero of a restore is nobody's to take over, see engine/conflicts.py: a run would start what it has stopped.
+    writer = "operator" if replicas else "restore"
+    return cluster.patch(DEPLOYMENT, metadata["namespace"], metadata["name"], body, writer)
 
 
 def _pods(cluster: Cluster, namespace: str, names: list[str]) -> list[str]:

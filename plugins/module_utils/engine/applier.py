@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import conflicts, definitions, gates, halted, handover, immutable, proof_pod
+from . import conflicts, definitions, gates, halted, handover, immutable, proof_pod, replicas
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
@@ -77,6 +77,8 @@ class Applier:
     # Called with what is there before anything is written, again where that changed: whether something has to be
     # deleted. May raise to stop the run.
     review: Callable[[Snapshot], bool] = lambda _snapshot: False
+    # Whether an object is pruned by this run, of those that are still there.
+    leaves: Callable[[Object], bool] = lambda _obj: False
     # Deletes what has to go before anything is written.
     clear: Callable[[], None] = lambda: None
     # Called with the gates of the tier before anything behind them is written; raises where one does not open.
@@ -122,8 +124,6 @@ class Applier:
     def _differs(self, desired: Object, live: Object | None) -> bool:
         stopped = live is not None and bool(halted.correction(desired, live, self._least))
         return stopped or _differs(desired, live, self.force_conflicts)
-            live is not None and bool(halted.correction(desired, live, self._least))
-        )
 
     def _waves(
         self,
@@ -298,7 +298,9 @@ class Applier:
             action, after = self._recreate(kind, desired, live, self._what(desired), self.check)
             return Outcome(desired, action, live, after)
         if live is not None and not self.force_conflicts:
-            conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired))
+            conflicts.check_autoscaled(self.cluster, desired, live, self._what(desired), self.leaves)
+        if live is not None and not self.check:
+            replicas.keep(self.cluster, kind, desired, live)
         action, after = self._bring(kind, desired, live)
         if action != CONFIGURED:
             return Outcome(desired, action, live, after)

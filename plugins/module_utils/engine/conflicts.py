@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .cluster import Cluster
@@ -24,8 +24,8 @@ REPLACED = frozenset(
         *("kubectl-set", "kubectl-label", "kubectl-annotate", "kubectl-rollout", "kubectl-last-applied"),
         *("kubectl-expose", "kubectl-run", "kubectl-autoscale"),
         *("before-first-apply", "skaffold", "helm", "Helm", "ansible", "OpenAPI-Generator", "Swagger-Codegen"),
-        # This project's own commands: rotate; scale, restart, restore.
-        *("multi-agent-platform-rotation", "multi-agent-platform-operator"),
+        # This project's own: rotate; scale, restart, restore; the number of pods that the engine gave up.
+        *("multi-agent-platform-rotation", "multi-agent-platform-operator", "multi-agent-platform-replicas"),
     )
 )
 # Controllers that write to objects all the time.
@@ -107,11 +107,18 @@ def _paths(entry: Mapping[str, Any]) -> frozenset[Path]:
     return owned | ancestors(owned)
 
 
-def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, Any], what: str) -> None:
+def check_autoscaled(
+    cluster: Cluster,
+    desired: dict[str, Any],
+    live: dict[str, Any],
+    what: str,
+    leaves: Callable[[dict[str, Any]], bool] = lambda _autoscaler: False,
+) -> None:
     """Raises FieldConflict where ``desired`` declares replicas that an autoscaler has set to another number.
 
     What is written through the subresource ``scale`` leaves no manager that a server-side apply would conflict with, so
-    that both would change the number in turns. Asks the server only where the numbers differ.
+    that both would change the number in turns. Asks the server only if the numbers differ. ``leaves``: whether this run
+    prunes an autoscaler, which then owns nothing any more.
     """
     wanted, current = (desired.get("spec") or {}).get("replicas"), (live.get("spec") or {}).get("replicas")
     if not declares_replicas(desired) or wanted == current:
@@ -123,7 +130,7 @@ def check_autoscaled(cluster: Cluster, desired: dict[str, Any], live: dict[str, 
         return  # it may not be looked at, and so nothing of this run depends on one
     for autoscaler in autoscalers:
         target = autoscaler["spec"]["scaleTargetRef"]
-        if (target["kind"], target["name"]) == (desired["kind"], metadata["name"]):
+        if (target["kind"], target["name"]) == (desired["kind"], metadata["name"]) and not leaves(autoscaler):
             name = autoscaler["metadata"]["name"]
             raise FieldConflict(
                 f"{what}: spec.replicas belongs to HorizontalPodAutoscaler {name}, which has set it to {current}; "

@@ -1,7 +1,8 @@
 """Values of credentials: where each comes from, and when one may be made.
 
 One Secret in the platform's namespace is the source of truth; no pod mounts it. Precedence, per credential: the Secret
-that the user named (only read), the value that the inventory gives, the live Secret, a value generated once.
+that the user named (only read, for all credentials or for one), the value that the inventory gives, the live Secret, a
+value generated once. What another Secret holds is copied into the platform's: the copy says what is deployed.
 Values never leave this module but through ``get`` and ``standby``, which templates of Secrets call.
 
 While a credential is rotated, a second value is accepted beside the one in force. It is in the same Secret, under the
@@ -39,6 +40,7 @@ _ALPHABET = string.ascii_letters + string.digits
 NO_VALUES: Mapping[str, Callable[..., str]] = {
     "credential": str,
     "standby": lambda _name: "",
+    "former": lambda _name: "",
     "other_login": lambda _name, part: f"{part}_b",
     "login": lambda _name, default: default,
 }
@@ -58,6 +60,8 @@ class Source:
     keys: Mapping[str, Mapping[str, Any]]
     volumes: str = ""
     variable: str = "platform_credentials"
+    # Credential -> (Secret, key) that a user keeps for it alone.
+    elsewhere: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @staticmethod
     def of(described: Mapping[str, Any]) -> Source:
@@ -68,6 +72,10 @@ class Source:
             keys={key["name"]: key for key in described["keys"]},
             volumes=described.get("volumes", ""),
             variable=described.get("values_from", "platform_credentials"),
+            elsewhere={
+                name: (str(entry["secret"]), str(entry.get("key") or name))
+                for name, entry in (described.get("from") or {}).items()
+            },
         )
 
 
@@ -92,6 +100,8 @@ class Credentials:
     # No Secret and no volumes: a new platform.
     _new: bool = False
     _made: dict[str, str] = field(default_factory=dict)
+    # Secrets of others: name -> its values, None if it does not exist.
+    _others: dict[str, dict[str, str] | None] = field(default_factory=dict)
 
     @cached_property
     def source(self) -> Source:
@@ -107,6 +117,7 @@ class Credentials:
         return {
             "credential": self.get,
             "standby": self.standby,
+            "former": self.former,
             "login": self.login,
             "other_login": self.other_login,
         }
@@ -124,6 +135,8 @@ class Credentials:
             )
         if self.cluster is None:
             return f"credential:{name}"
+        if name in self.source.elsewhere:
+            return self._referred(name)
         if not self.source.managed:
             return self._of_user(name)
         # What the inventory gives while a rotation is prepared is the next value: not in force yet.
@@ -137,8 +150,27 @@ class Credentials:
         return replace(self, _live=dict(values), _looked=True)
 
     def standby(self, name: str) -> str:
-        """The other value of credential ``name`` that is accepted while it is rotated; empty outside of a rotation."""
+        """The other value of credential ``name`` that is accepted while it is rotated; empty outside of a rotation.
+
+        What another Secret holds is not rotated from here.
+        """
+        if name in self.source.elsewhere:
+            return ""
         return self._optional(f"{name}{NEXT}") or self._optional(f"{name}{PREVIOUS}")
+
+    def former(self, name: str) -> str:
+        """What was deployed before another Secret changed credential ``name``; empty for what no other Secret holds.
+
+        For a server that changes a password only for whoever knows the one in force. It stays after the change: a run
+        that was killed is finished by the next one.
+        """
+        if name not in self.source.elsewhere:
+            return ""
+        if self.cluster is None:
+            return f"credential:{name}{PREVIOUS}" if self.mirror and self.mirror.former(name) else ""
+        live = self._look() or {}
+        deployed = live.get(name, "")
+        return deployed if deployed and deployed != self._referred(name) else live.get(f"{name}{PREVIOUS}", "")
 
     def login(self, name: str, default: str) -> str:
         """The user name that belongs to a password and changes with it; ``default`` until the first rotation."""
@@ -181,7 +213,8 @@ class Credentials:
     def redact(self, text: str) -> str:
         """``text`` without any value of this run, in clear or in base64: for words of others (a server, a filter)."""
         given = self.__dict__.get("given") or {}  # not asked for yet: not in any text either
-        return redacted(text, self._live or {}, [*given.values(), *self._made.values()])
+        others = [value for values in self._others.values() for value in (values or {}).values()]
+        return redacted(text, self._live or {}, [*given.values(), *self._made.values(), *others])
 
     def _of_user(self, name: str) -> str:
         value = self._read().get(name)
@@ -191,6 +224,21 @@ class Credentials:
                 f"It is named by platform_existing_secret, so add the key {name} to it; it is never written from here.",
             )
         return value
+
+    def _referred(self, name: str) -> str:
+        assert self.cluster is not None  # noqa: S101
+        secret, key = self.source.elsewhere[name]
+        if secret not in self._others:
+            live = self.cluster.find(SECRET, self.namespace, secret)
+            self._others[secret] = None if live is None else secret_values(live)
+        values = self._others[secret]
+        if value := (values or {}).get(key):
+            return value
+        what = "does not exist" if values is None else f"has no value for the key {key}"
+        raise EngineError(
+            f"{self.source.variable}_from.{name} names Secret {secret} in namespace {self.namespace}, which {what}.",
+            "Create it, or the key in it, and run again; it is never written from here.",
+        )
 
     def _read(self) -> dict[str, str]:
         found = self._look()

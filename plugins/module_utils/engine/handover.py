@@ -24,7 +24,9 @@ Object = Mapping[str, Any]
 
 # Replaced on a conflict only. They write what a user wants beside the manifest: labels and annotations. The values of
 # a rotation are declared by the next run; what scale, restart and restore write is undone by restart and restore.
-_NOT_MOVED = frozenset({"kubectl-label", "kubectl-annotate", f"{FIELD_MANAGER}-rotation", f"{FIELD_MANAGER}-operator"})
+_NOT_MOVED = frozenset(
+    ("kubectl-label", "kubectl-annotate", *(f"{FIELD_MANAGER}-{of}" for of in ("rotation", "operator", "replicas")))
+)
 MOVED = REPLACED - _NOT_MOVED
 
 _WRITER = "handover"

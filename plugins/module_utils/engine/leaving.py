@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import gates, prune
+from . import gates, prune, replicas
 from .applyset import ApplySet
 from .cluster import Cluster
 from .manifests import Identity, identity
@@ -32,7 +32,7 @@ class Leaving:
     on_pruned: Callable[[Object], None]
     plan: prune.Plan = field(default_factory=prune.Plan)
     gone: list[Object] = field(default_factory=list)
-    _stuck: list[Object] = field(default_factory=list)
+    _first: list[Object] = field(default_factory=list)
     _unread: set[Identity] = field(default_factory=set)
 
     def review(self, snapshot: Snapshot) -> bool:
@@ -42,13 +42,17 @@ class Leaving:
             self.plan = prune.plan(snapshot.members, self.declared, self.elsewhere, self.policy)
         if not self.check:
             stale = (obj for key, obj in snapshot.members.items() if key not in self.declared)
-            self._stuck = gates.stuck(stale, self.declared)
-            self.plan.going = [obj for obj in self.plan.going if obj not in self._stuck]
-        return bool(self.plan.going or self._stuck)
+            self._first = [*gates.stuck(stale, self.declared), *replicas.superseded(self.plan.going, self.declared)]
+            self.plan.going = [obj for obj in self.plan.going if obj not in self._first]
+        return bool(self.plan.going or self._first)
+
+    def leaves(self, obj: Object) -> bool:
+        """Whether ``obj`` is pruned by this run."""
+        return any(identity(other) == identity(obj) for other in self.plan.going)
 
     def clear(self) -> None:
-        """Delete the gates of earlier runs that would be in the way of those that come."""
-        self._delete(self._stuck, gates.START_SECONDS)
+        """Delete what would be in the way of what comes: gates of earlier runs, autoscalers of a fixed number."""
+        self._delete(self._first, gates.START_SECONDS)
 
     def finish(self) -> None:
         """Delete the rest, or in check mode ask whether it can be; the parent names what is left."""

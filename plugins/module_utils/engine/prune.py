@@ -45,7 +45,8 @@ def holds_data(obj: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Policy:
-    """What may go. ``data``: objects that hold data and may go all the same, as ``name`` spells them.
+    """What may go. ``data``: objects that hold data and may go all the same, as ``name`` spells them. ``keep``: objects
+    that stay though nobody declares them.
 
     ``namespace``: the platform's own; empty: names are not told apart by theirs. ``most``: allow that more than half of
     a tier goes. ``sets``: allow that StatefulSets with volumes go whose claims stay (teardown).
@@ -55,6 +56,7 @@ class Policy:
     most: bool = False
     sets: bool = False
     namespace: str = ""
+    keep: frozenset[str] = frozenset()
 
     def name(self, obj: Mapping[str, Any]) -> str:
         """``Kind/name``, and of an object in another namespace than the platform's ``Kind/namespace/name``."""
@@ -63,11 +65,16 @@ class Policy:
         return "/".join([obj["kind"], *([] if namespace in own else [namespace]), obj["metadata"]["name"]])
 
     def keeps(self, obj: Mapping[str, Any]) -> str:
-        """Why ``obj`` stays, empty where it may go."""
-        if self.name(obj) in self.data:
+        """Why ``obj`` stays and what lets it go, empty if it may go."""
+        name = self.name(obj)
+        if name in self.keep:
+            return f"is named in platform_prune_keep (take {name} out of it to let it go)"
+        if name in self.data:
             return ""
         reason = holds_data(obj)
-        return "" if self.sets and reason == _HAS_VOLUMES else reason
+        if not reason or (self.sets and reason == _HAS_VOLUMES):
+            return ""
+        return f"{reason} (platform_prune_data: [{name}] lets it go)"
 
 
 @dataclass
@@ -107,7 +114,7 @@ def plan(
             continue
         reason = policy.keeps(obj)
         if reason:
-            result.kept.append((obj, f"{reason} (platform_prune_data: [{policy.name(obj)}] lets it go)"))
+            result.kept.append((obj, reason))
         else:
             result.going.append(obj)
     if len(members) >= FEW and len(result.going) * 2 > len(members) and not policy.most:

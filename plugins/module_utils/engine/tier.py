@@ -243,6 +243,7 @@ def apply_tier(
         outdated=lambda snapshot: lease.outdated(snapshot.parent),
         seen=seen,
         review=leaving.review,
+        leaves=leaving.leaves,
         clear=leaving.clear,
         pass_gates=pass_gates,
         prove=prove,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,10 @@ from ..engine.errors import ApiError
 from ..engine.kinds import BUILT_IN, Kind
 from ..engine.manifests import describe, secret_values
 from ..engine.transport import Disconnected, Untrusted
+from ..platform.credential_references import Reference
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
-from . import copies, definitions, shortfalls
+from . import copies, definitions, doctor_inputs, shortfalls
 from .certificates import expiry
 from .cluster_view import AUTOSCALER, CRON_JOB, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
 from .releases import MANIFESTS
@@ -66,6 +67,9 @@ class Facts:
     environment: str = "local"
     minimum: str = "1.34"
     credentials_secret: str = "platform-credentials"  # noqa: S105 - a name
+    # Credentials that Secrets of users hold.
+    references: Sequence[Reference] = ()
+    namespace: str = ""
     version: str = ""
     metrics: bool = True
     deprecated: str = ""
@@ -86,7 +90,7 @@ def read(cluster: Cluster, namespace: str, facts: Facts) -> Facts:
 
     own = (DEPLOYMENT, STATEFUL_SET, AUTOSCALER, INGRESS, POD, SECRET, _BUDGET, _POLICY, _QUOTA, _ACCOUNT, CRON_JOB)
     jobs = {kind.kind: lister(kind, namespace) for kind in own}
-    jobs |= {kind.kind: lister(kind, None) for kind in (_NODE, _CLASS)}
+    jobs |= {kind.kind: lister(kind, None) for kind in (_NODE, _CLASS, doctor_inputs.RUNTIME_CLASS)}
     jobs["system"] = lister(_DAEMON_SET, None)
     for name in definitions.USED:
         jobs[name] = lambda name=name: _definition(cluster, name)
@@ -152,6 +156,7 @@ def examine(facts: Facts, now: datetime) -> list[Finding]:
         *_credentials(facts),
         *_unused(facts),
         *_copies(facts),
+        *_inputs(facts),
         *_deprecated(facts),
     ]
     return sorted(found, key=lambda finding: finding.level != PROBLEM)
@@ -236,9 +241,7 @@ def _node_dns(facts: Facts) -> Iterator[Finding]:
 
 def full_scale_out(facts: Facts) -> dict[str, float]:
     """What all pods request with every autoscaler at its maximum: pods, requests.cpu, requests.memory, limits.*."""
-    most = {
-        a["spec"]["scaleTargetRef"]["name"]: int(a["spec"]["maxReplicas"]) for a in facts.of("HorizontalPodAutoscaler")
-    }
+    most = _most(facts)
     total: dict[str, float] = {"pods": 0.0}
     for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")):
         replicas = most.get(obj["metadata"]["name"], int(obj["spec"].get("replicas", 1)))
@@ -249,6 +252,12 @@ def full_scale_out(facts: Facts) -> dict[str, float]:
                     key = f"{what}.{resource}"
                     total[key] = total.get(key, 0.0) + replicas * float(parse(str(amount)).amount)
     return total
+
+
+def _most(facts: Facts) -> dict[str, int]:
+    """Name of a workload -> the most pods that its autoscaler makes."""
+    scalers = facts.of("HorizontalPodAutoscaler")
+    return {a["spec"]["scaleTargetRef"]["name"]: int(a["spec"]["maxReplicas"]) for a in scalers}
 
 
 def _quota(facts: Facts) -> Iterator[Finding]:
@@ -397,8 +406,23 @@ def _copies(facts: Facts) -> Iterator[Finding]:
         yield Finding(PROBLEM if hurts else ADVICE, what, remedy)
 
 
+def _inputs(facts: Facts) -> Iterator[Finding]:
+    """See ``doctor_inputs``."""
+    deployments, classes = facts.of("Deployment"), facts.of("RuntimeClass")
+    advice = (
+        *doctor_inputs.sandbox(deployments, classes),
+        *doctor_inputs.overhead(deployments, classes, _most(facts)),
+    )
+    for what, remedy in advice:
+        yield Finding(ADVICE, what, remedy)
+    referred = doctor_inputs.references(facts.references, facts.of("Secret"), facts.credentials_secret, facts.namespace)
+    for hurts, what, remedy in referred:
+        yield Finding(PROBLEM if hurts else ADVICE, what, remedy)
+
+
 def _unused(facts: Facts) -> Iterator[Finding]:
     used = set(re.findall(r"'(?:secretName|name)': '([^']+)'", str(list(_references(facts)))))
+    used |= {reference.secret for reference in facts.references}
     for secret in facts.of("Secret"):
         metadata = secret["metadata"]
         name, labels = metadata["name"], metadata.get("labels") or {}

@@ -78,6 +78,22 @@ def _of_parts(store: str, catalogue: Mapping[str, Any]) -> list[Credential]:
     return [Credential(f"{store}_password_{part}", store, part) for part in catalogue["stores"][store]["users"]]
 
 
+def ours(chosen: list[Credential], referred: Mapping[str, str]) -> tuple[list[Credential], str]:
+    """Those that the platform's Secret keeps, and what to say of the others, which users' Secrets hold.
+
+    referred: credential -> Secret. Raises EngineError if none is left.
+    """
+    theirs = [credential.name for credential in chosen if credential.name in referred]
+    if not theirs:
+        return chosen, ""
+    named = ", ".join(f"{name} from Secret {referred[name]}" for name in theirs)
+    remedy = "Change the value where that Secret comes from, then run `make deploy`, which takes it up."
+    if len(theirs) == len(chosen):
+        raise EngineError(f"platform_credentials_from takes {named}, which is only read. Nothing was changed.", remedy)
+    left = [credential for credential in chosen if credential.name not in referred]
+    return left, f"Not rotated: platform_credentials_from takes {named}, which is only read. {remedy}"
+
+
 def prepare(
     chosen: Iterable[Credential], live: Mapping[str, str], given: Mapping[str, str], make: Callable[[], str] = generated
 ) -> Step:

@@ -16,6 +16,7 @@ from . import (
     images,
     quota,
     replication,
+    scaling,
     services,
     stores,
 )
@@ -60,6 +61,8 @@ def read(
     problems: Problems,
 ) -> Model:
     """Merge, cast, complete and check everything; the model may be derived from only if no problem was noted."""
+    scaling.refuse_null(services.VARIABLE, platform_services, problems)
+    scaling.refuse_null(f"{services.VARIABLE}_overrides", overrides, problems)
     merged = services.merge(platform_services, overrides) if overrides else platform_services
     entries = services.read(merged, problems)
     known_images = images.read(images_map, images_built, image_overrides, problems)
@@ -216,6 +219,10 @@ def _part(entry: services.Entry, model: Model, graph: edges.Edges) -> dict[str, 
         "migration": asdict(entry.migration) if entry.migration else None,
         "build": entry.build,
         "sync": entry.sync,
+        "placement": entry.placement,
+        "runtime_class": entry.runtime_class,
+        "service_account_annotations": entry.service_account_annotations,
+        **entry.metadata,
         "secret_keys": _secret_keys(entry),
         "egress": graph.egress[entry.name],
         "ingress": ingress,

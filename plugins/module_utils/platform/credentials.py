@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +109,7 @@ def check(
     environment: str,
     complete: bool,
     existing_secret: str,
+    referred: Collection[str] = (),
     problems: Problems,
 ) -> None:
     """Check the values that an inventory gives; no value ever enters a message.
@@ -116,6 +117,7 @@ def check(
     wanted: the derived credentials. given: the dict platform_credentials. demand: whether what is missing is a fault.
     complete: whether wanted is all there is; False while the catalogue has faults of its own.
     existing_secret: a Secret that the user names holds every key, so that values here would be ignored.
+    referred: names of those that other Secrets hold, so that none is missing here.
     """
     if given is None:
         given = {}
@@ -141,6 +143,8 @@ def check(
             )
         return
     for name, credential in by_name.items():
+        if name in referred:
+            continue
         _check_value(credential, given.get(name), demand=demand, environment=environment, problems=problems)
 
 
@@ -155,23 +159,26 @@ def _check_value(
             problems.add_secret(
                 at,
                 f"is {'empty' if value == '' else 'missing'}, and {environment} generates none",
-                "Give it from a vault, an environment variable or a file, or name a Secret in platform_existing_secret",
+                "Give it from a vault, the environment or a file, or name a Secret in platform_credentials_from",
             )
         return
     if not isinstance(value, str):
         problems.add_secret(at, "is not a text", "Put the value in quotes")
-        return
+    elif fault := value_fault(value, credential["min_length"]):
+        problems.add_secret(at, *fault)
+
+
+def value_fault(value: str, min_length: int) -> tuple[str, str] | None:
+    """Why a value cannot be a credential (problem, remedy), None if it can. Neither holds the value."""
     if value != value.strip() or "\n" in value:
-        problems.add_secret(
-            at, "begins or ends with white space or holds a line break", "Trim it, for example with | trim"
-        )
-    elif is_placeholder(value):
-        problems.add_secret(at, "is a placeholder", "Give the real value")
-    elif len(value) < credential["min_length"]:
-        problems.add_secret(
-            at,
-            f"has {len(value)} characters of at least {credential['min_length']}",
+        return "begins or ends with white space or holds a line break", "Trim it, for example with | trim"
+    if is_placeholder(value):
+        return "is a placeholder", "Give the real value"
+    if len(value) < min_length:
+        return (
+            f"has {len(value)} characters of at least {min_length}",
             "Use a longer one, such as `openssl rand -base64 48` makes",
         )
-    elif len(set(value)) < min(8, credential["min_length"] // 2):
-        problems.add_secret(at, "repeats a few characters only", "Use a random value")
+    if len(set(value)) < min(8, min_length // 2):
+        return "repeats a few characters only", "Use a random value"
+    return None

@@ -93,7 +93,9 @@ def check_labels(value: Any, path: str, problems: Problems) -> None:
             problems.add(
                 at, content, "is no label key", "Write [prefix/]name with at most 63 letters, digits, -, _ and ."
             )
-        elif key == "app" or str(key).startswith(("app.kubernetes.io/", "applyset.kubernetes.io/")):
+        elif key == "app" or str(key).startswith(
+            ("app.kubernetes.io/", "applyset.kubernetes.io/", "multi-agent.platform/")
+        ):
             problems.add(
                 at,
                 content,

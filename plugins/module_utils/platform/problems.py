@@ -34,6 +34,8 @@ class Problems:
     """A growing list of problems."""
 
     found: list[Problem] = field(default_factory=list)
+    # What could not be checked, as sentences: no reason to stop a run.
+    notes: list[str] = field(default_factory=list)
 
     def add(self, variable: str, value: Any, problem: str, remedy: str) -> None:
         """Note a problem whose value may be shown."""

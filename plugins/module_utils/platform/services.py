@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import credentials, names, resources
+from . import credentials, names, object_metadata, placement, resources
+from . import scaling as scales
 from .problems import Problems, suggest
 from .reader import Reader
 
@@ -33,10 +34,14 @@ KEYS = (
     "migration",
     "build",
     "sync",
+    "placement",
+    "runtime_class",
+    "service_account_annotations",
+    "annotations",
+    "labels",
 )
 BUILD = ("context", "dockerfile", "args", "target", "platforms")
 SYNC = ("paths", "command")
-SCALING = {"min_replicas": 2, "max_replicas": 10, "cpu": 70, "memory": 80}
 PROBES = {"liveness": "/health", "readiness": "/ready"}
 GRACE_SECONDS = 60
 MIGRATION = ("command", "args", "env", "timeout_seconds", "backoff_limit")
@@ -58,7 +63,7 @@ OWN_ENVIRONMENT = frozenset(
 _INSIDE = r"(?!/)(?!(?:.*/)?\.\.(?:/|$))\S(?:.*\S)?"
 
 _HINTS = {
-    "replicas": "The HPA owns the number: set scaling.min_replicas and scaling.max_replicas (alike for a fixed number)",
+    "replicas": "Set scaling.min_replicas and scaling.max_replicas, or {enabled: false, replicas: N} under scaling",
     "environment": 'Did you mean "env"',
     "depends_on": "Write the parts that it calls under calls, the stores under uses",
     "cpu": "Write it under resources.requests, resources.limits or scaling",
@@ -66,6 +71,11 @@ _HINTS = {
     "host": "Write exposed: api or exposed: frontend; the hosts follow platform_domain",
     "ports": "A part has one port: write port",
     "migrations": 'Did you mean "migration"',
+    "node_selector": "Write it under placement",
+    "nodeSelector": "Write node_selector under placement",
+    "tolerations": "Write it under placement",
+    "affinity": "Write it under placement",
+    "runtimeClassName": 'Did you mean "runtime_class"',
     "volumes": "Parts keep no data on disk: use Postgres, Qdrant or a NATS stream",
 }
 
@@ -96,7 +106,7 @@ class Entry:
     internet: bool
     exposed: str
     resources: resources.Resources
-    scaling: dict[str, int]
+    scaling: dict[str, Any]
     probes: dict[str, str]
     termination_grace_period_seconds: int
     secrets_as: str
@@ -104,6 +114,10 @@ class Entry:
     migration: Migration | None
     build: dict[str, Any]
     sync: dict[str, Any]
+    placement: dict[str, Any]
+    runtime_class: str
+    service_account_annotations: dict[str, str]
+    metadata: dict[str, dict[str, dict[str, str]]]
 
 
 def merge(base: Any, overrides: Any) -> Any:
@@ -141,7 +155,6 @@ def _entry(name: str, value: Any, known: frozenset[str], problems: Problems) -> 
     reader = Reader(value, f"{VARIABLE}.{name}", problems, KEYS, _HINTS)
     tier = reader.choice("tier", TIERS, "services")
     names.check_part(name, tier, reader.path, problems)
-    scaling = reader.nested("scaling", SCALING)
     probes = reader.nested("probes", PROBES)
     entry = Entry(
         name=name,
@@ -155,12 +168,7 @@ def _entry(name: str, value: Any, known: frozenset[str], problems: Problems) -> 
         internet=reader.boolean("internet", False),
         exposed=reader.choice("exposed", ("", *HOSTS), ""),
         resources=resources.read(reader.raw("resources"), reader.at("resources"), problems),
-        scaling={
-            "min_replicas": scaling.integer("min_replicas", 1, 1000, SCALING["min_replicas"]),
-            "max_replicas": scaling.integer("max_replicas", 1, 1000, SCALING["max_replicas"]),
-            "cpu": scaling.integer("cpu", 1, 1000, SCALING["cpu"]),
-            "memory": scaling.integer("memory", 1, 1000, SCALING["memory"]),
-        },
+        scaling=scales.read(reader),
         probes={
             kind: probes.text(kind, default, r"/[^\s]*", "Write a path that begins with /")
             for kind, default in PROBES.items()
@@ -177,6 +185,10 @@ def _entry(name: str, value: Any, known: frozenset[str], problems: Problems) -> 
         migration=_migration(reader),
         build=_build(reader),
         sync=_sync(reader),
+        placement=placement.read(reader),
+        runtime_class=reader.text("runtime_class", "", rf"|{names.DOMAIN}", "Name a RuntimeClass of the cluster"),
+        service_account_annotations=object_metadata.read_account(reader),
+        metadata=object_metadata.read(reader, object_metadata.COMPONENT_KINDS),
     )
     _check_entry(entry, reader, problems)
     return entry
@@ -259,13 +271,6 @@ def _secrets(reader: Reader, problems: Problems) -> list[str]:
 def _check_entry(entry: Entry, reader: Reader, problems: Problems) -> None:
     if entry.name in entry.calls:
         problems.add(reader.at("calls"), entry.name, "is the part itself", "Remove it")
-    if entry.scaling["min_replicas"] > entry.scaling["max_replicas"]:
-        problems.add(
-            f"{reader.at('scaling')}.min_replicas",
-            entry.scaling["min_replicas"],
-            f"is above max_replicas, {entry.scaling['max_replicas']}",
-            "Lower it or raise max_replicas",
-        )
     if entry.probes["liveness"] == entry.probes["readiness"]:
         problems.add(
             f"{reader.at('probes')}.readiness",

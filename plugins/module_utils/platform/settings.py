@@ -11,6 +11,7 @@ from .problems import Problems
 from .reader import to_boolean
 
 STRICT_ENVIRONMENTS = ("staging", "prod")
+_OBJECT = re.compile(r"[A-Z][A-Za-z0-9]*(/[a-z0-9]([-a-z0-9]*[a-z0-9])?)?/[^/\s]+")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
@@ -30,6 +31,7 @@ def check(values: Mapping[str, Any], problems: Problems) -> None:
         names.check_object(values["platform_existing_secret"], "platform_existing_secret", problems)
     for index, secret in enumerate(values.get("platform_image_pull_secrets") or []):
         names.check_object(secret, f"platform_image_pull_secrets[{index}]", problems)
+    _check_pruning(values, problems)
     if given("platform_wait_timeout") and not 1 <= int(values["platform_wait_timeout"]) <= 86400:
         problems.add(
             "platform_wait_timeout",
@@ -58,3 +60,18 @@ def check(values: Mapping[str, Any], problems: Problems) -> None:
             f"is refused in {values['platform_environment']}",
             "Set it to false and give platform_credentials, or name a Secret in platform_existing_secret",
         )
+
+
+def _check_pruning(values: Mapping[str, Any], problems: Problems) -> None:
+    keep, data = (values.get(f"platform_prune_{name}") or [] for name in ("keep", "data"))
+    for variable, objects in (("platform_prune_keep", keep), ("platform_prune_data", data)):
+        for index, name in enumerate(objects):
+            if not _OBJECT.fullmatch(str(name)):
+                problems.add(
+                    f"{variable}[{index}]",
+                    name,
+                    "does not name an object",
+                    "Write Kind/name, such as ConfigMap/legacy, or Kind/namespace/name",
+                )
+    for name in sorted({*keep} & {*data}):
+        problems.add("platform_prune_keep", name, "is in platform_prune_data as well", "Remove it from one of them")

@@ -71,6 +71,11 @@ def check_values(specs: Specs, values: Mapping[str, Any], problems: Problems) ->
     return accepted
 
 
+def check_value(path: str, value: Any, option: Mapping[str, Any], problems: Problems) -> Any:
+    """One value cast to what its option declares, faults noted; nested keys that are not given are None."""
+    return _value(path, value, option, problems)
+
+
 def _value(path: str, value: Any, option: Mapping[str, Any], problems: Problems) -> Any:
     if value is None:
         if option.get("required"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import quantity, replication, resources
+from . import object_metadata, placement, quantity, replication, resources
 from .edges import STORE_PORTS
 from .problems import Problems
 from .reader import Reader
@@ -13,7 +13,7 @@ from .reader import Reader
 VARIABLE = "platform_stores"
 COMPONENTS = {"postgres": "database", "qdrant": "vector-store", "nats": "messaging"}
 _LEAST_STORAGE = quantity.parse("1Gi")
-_KEYS = ("replicas", "resources", "storage")
+_KEYS = ("replicas", "resources", "storage", "placement", "annotations", "labels")
 _OWN_KEYS = {"qdrant": ("replication_factor",)}
 _STORAGE_KEYS = ("size", "storage_class")
 
@@ -57,6 +57,8 @@ def _store(name: str, outer: Reader, problems: Problems) -> dict[str, Any]:
         "replicas": replicas,
         "resources": resources.read(reader.raw("resources"), reader.at("resources"), problems),
         "storage": {"size": str(size), "storage_class": storage_class},
+        "placement": placement.read(reader),
+        **object_metadata.read(reader, object_metadata.STORE_KINDS),
         **(_factors(reader, replicas) if name == "qdrant" else {}),
     }
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..engine.errors import ApiError
-from . import store_versions
+from . import named_objects, store_versions
 from .problems import Problems
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -83,6 +83,7 @@ class Wanted:
     storage: (variable, class) of every volume, the class empty for the default one.
     routes: API group and plural of what carries the two hosts, and the variable that chose it.
     stores: store -> the variable of its image and the image, of the stores whose data it has to read.
+    named: what else of the cluster the inventory names.
     """
 
     namespace: str
@@ -91,6 +92,7 @@ class Wanted:
     storage: tuple[tuple[str, str], ...]
     routes: tuple[str, str, str] | None
     stores: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    named: named_objects.Named = field(default_factory=named_objects.Named)
 
 
 def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
@@ -110,6 +112,7 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
         checks += [_check_storage, _check_store_versions]
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
+    checks += [_named(run) for run in named_objects.checks(wanted.named, wanted.tiers)]
     found = [Problems() for _ in checks]
     with ThreadPoolExecutor(len(checks) + 1) as pool:
         asked = pool.submit(cluster.get, "/version")
@@ -120,7 +123,12 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
     _check_version(version, wanted.version_minimum, problems)
     for own in found:
         problems.found.extend(own.found)
+        problems.notes.extend(own.notes)
     return version
+
+
+def _named(run: named_objects.Check) -> Callable[[Cluster, Wanted, Problems], None]:
+    return lambda cluster, wanted, problems: run(cluster.get, wanted.namespace, problems)
 
 
 def _numbers(version: str) -> tuple[int, int] | None:

@@ -12,7 +12,12 @@ from .problems import Problems
 
 _SIZES = ("services_scratch_size", "frontend_scratch_size", "frontend_cache_size")
 _CONTAINERS = ("namespace_container_defaults", "datastores_postgres_roles_resources")
-_CIDR_LISTS = ("netpol_dns_cidrs", "netpol_qdrant_clients", "datastores_qdrant_external_source_ranges")
+_CIDR_LISTS = (
+    "netpol_dns_cidrs",
+    "netpol_ingress_cidrs",
+    "netpol_qdrant_clients",
+    "datastores_qdrant_external_source_ranges",
+)
 _SYNC_INTERVAL = re.compile(r"always|[1-9][0-9]*(ms|s|m|h)")
 _MOST_PAYLOAD = 64 << 20  # max_payload of the NATS server, https://docs.nats.io/running-a-nats-service/configuration
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import catalogue, credentials, settings, specs, tiers
+from . import catalogue, credential_references, credentials, settings, specs, tiers
 from .problems import Problems
 from .reader import to_boolean
 
@@ -55,13 +55,18 @@ def _check_credentials(values: Mapping[str, Any], model: catalogue.Model, proble
     generate = to_boolean(values.get("platform_generate_credentials"))
     if generate is None:
         generate = environment not in settings.STRICT_ENVIRONMENTS
+    wanted, complete = catalogue.derive_credentials(model), not problems
+    given, existing = values.get("platform_credentials"), str(values.get("platform_existing_secret") or "")
+    references = credential_references.read(values.get(credential_references.VARIABLE), wanted, problems)
+    credential_references.check(references, wanted if complete else None, given, existing, problems)
     credentials.check(
-        catalogue.derive_credentials(model),
-        values.get("platform_credentials"),
+        wanted,
+        given,
         # What is only rendered holds references to credentials, so none has to be there.
         demand=not (generate or values.get("platform_render_to")),
         environment=environment,
-        complete=not problems,
-        existing_secret=str(values.get("platform_existing_secret") or ""),
+        complete=complete,
+        existing_secret=existing,
+        referred=frozenset(reference.credential for reference in references),
         problems=problems,
     )

@@ -188,6 +188,8 @@ class Matrix:
     cells: list[Cell] = field(default_factory=list)
     # Source -> why its probe told nothing.
     troubles: dict[str, str] = field(default_factory=dict)
+    # (object, port) of doors that a CIDR opens to the pod outside, with which: a pod's address is among them.
+    covered: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     def order(self, source: str) -> list[dict[str, Any]]:
         """What the probe of ``source`` has to try."""
@@ -215,12 +217,20 @@ class Matrix:
                 )
 
     def conclude(self) -> None:
-        """Take back what says nothing: foreign addresses that answer nobody."""
+        """Take back what says nothing: foreign addresses that answer nobody, doors that a CIDR opens to pods too."""
         dead = unreachable_by_control(self.cells)
         told = any(cell.source == OUTSIDE for cell in self.cells)
         self.cells = [
             Cell(cell.source, cell.door, cell.expected, None, f"{cell.door.host} answers nobody in this cluster")
             if not cell.seen and (cell.door.name in dead or (not told and cell.door.name in {METADATA, INTERNET}))
-            else cell
+            else self._unless_covered(cell)
             for cell in self.cells
         ]
+
+    def _unless_covered(self, cell: Cell) -> Cell:
+        """Whether a CIDR of a policy counts for pods differs between network plugins."""
+        why = self.covered.get((cell.door.name.partition(":")[0], cell.door.port))
+        if why is None or cell.source != OUTSIDE or not cell.seen:
+            return cell
+        why = f"{why}, which holds the address of a pod; name only the networks of load balancers"
+        return Cell(cell.source, cell.door, cell.expected, None, why)

@@ -11,6 +11,7 @@ from ..engine.cluster import Cluster
 from ..engine.kinds import BUILT_IN
 from . import edge, matrix, presence, report, workloads
 from .checks import Check, Outcome, failed, passed, skipped
+from .cidrs import Opened
 from .matrix import LISTENER, LISTENER_PORT, OUTSIDE, STRANGER, Door, Matrix
 from .probes import Image, Probe, Probes
 
@@ -33,6 +34,7 @@ class Target:
     internet_address: str
     route: edge.Route
     patience: float
+    opened: Opened = field(default_factory=Opened)
 
 
 @dataclass
@@ -105,6 +107,7 @@ class _Asked:
         self._probes.start([outside])
         self._probes.addresses([outside], START_SECONDS)
         self.matrix.columns.append(Door(LISTENER, outside.address or None, LISTENER_PORT))
+        self.matrix.covered = self._target.opened.covering(self._target.catalogue, outside.address)
         self._inside = [self._probe(source) for source in self.matrix.edges.sources]
         self._probes.start(self._inside)
         self._probes.results(REPORT_SECONDS)

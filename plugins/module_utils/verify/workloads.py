@@ -17,7 +17,7 @@ Object = dict[str, Any]
 class Wanted:
     """One workload of the catalogue: its kind and object name, the image that it must run, its replicas if fixed.
 
-    ``least``: the minimum of its autoscaler.
+    A Deployment whose number is not fixed has an autoscaler; ``least``: its minimum.
     """
 
     kind: str
@@ -31,7 +31,13 @@ def wanted(catalogue: Mapping[str, Any]) -> list[Wanted]:
     """Every Deployment and StatefulSet that the derived model asks for."""
     return [
         *(
-            Wanted("Deployment", part["object"], part["image"], least=int(part["scaling"]["min_replicas"]))
+            Wanted(
+                "Deployment",
+                part["object"],
+                part["image"],
+                part["scaling"].get("replicas"),
+                int(part["scaling"]["min_replicas"]),
+            )
             for part in catalogue["parts"]
         ),
         *(
@@ -69,7 +75,7 @@ def check(live: Live, workloads: Iterable[Wanted]) -> list[Check]:
         checks.append(_workload(live, each))
         checks.append(_budget(live, each))
         if each.kind == "Deployment":
-            checks.append(_autoscaler(live, each))
+            checks += [_autoscaler(live, each)] if each.replicas is None else []
         else:
             checks += [_claim(live, f"data-{each.name}-{ordinal}") for ordinal in range(each.replicas or 1)]
     return sorted(checks, key=lambda c: ("workloads", "volumes", "disruption budgets", "autoscalers").index(c.group))

@@ -298,6 +298,39 @@ def test_replicas_that_leave_the_manifest_stay_as_the_autoscaler_has_set_them(cl
     assert engine.apply([deployment(), autoscaler]).writes == []
 
 
+def test_autoscaler_that_comes_finds_the_fixed_number(cluster: Cluster, engine: Engine) -> None:
+    """No pod goes in between: the number is handed over, not dropped to the server's default of one."""
+    within = ("--namespace", engine.namespace)
+    engine.apply([deployment(replicas=4)])
+    autoscaler = at_least_three()
+    changed = engine.apply([deployment(), autoscaler])
+    sizes = [(after := outcome.after) and after["spec"].get("replicas") for outcome in changed.result.outcomes]
+    assert sizes[0] == 4
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] >= 3
+    assert engine.apply([deployment(), autoscaler]).writes == []
+
+
+def test_autoscaler_that_leaves_gives_the_number_back(cluster: Cluster, engine: Engine) -> None:
+    within = ("--namespace", engine.namespace)
+    engine.apply([deployment(), at_least_three()])
+    cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
+    fixed = [deployment(replicas=2)]
+    planned = engine.apply(fixed, check=True)
+    assert planned.actions == {"Deployment web": "configured"}
+    assert [obj["kind"] for obj in planned.result.pruned] == ["HorizontalPodAutoscaler"]
+    done = engine.apply(fixed)
+    assert [obj["kind"] for obj in done.result.pruned] == ["HorizontalPodAutoscaler"]
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 2
+    assert engine.apply(fixed).writes == []
+
+
+def test_number_is_fixed_again_after_a_handover(cluster: Cluster, engine: Engine) -> None:
+    within = ("--namespace", engine.namespace)
+    for declared in ([deployment(replicas=4)], [deployment()], [deployment(replicas=1)]):
+        engine.apply(declared)
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 1
+
+
 @pytest.mark.parametrize("tool", ["edit", "replace", "apply", "patch"])
 def test_what_kubectl_changed_is_taken_back(cluster: Cluster, engine: Engine, tool: str) -> None:
     wanted = [make("v1", "ConfigMap", "c", data={"a": "ours"})]

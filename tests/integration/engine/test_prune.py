@@ -117,6 +117,18 @@ def test_most_of_a_tier_goes_only_on_request(cluster: Cluster, engine: Engine) -
     assert engine.apply(GOES, policy=Policy(most=True)).result.counts()["pruned"] == 4
 
 
+def test_object_that_is_named_stays_until_it_is_not(cluster: Cluster, engine: Engine) -> None:
+    engine.apply([*STAYS, *GOES])
+    keeping = Policy(namespace=engine.namespace, keep=frozenset({"Service/goes", "Deployment/goes"}))
+    for check in (True, False, False):
+        run = engine.apply(STAYS, check=check, policy=keeping)
+        kept = {obj["kind"]: reason for obj, reason in run.result.kept}
+        assert kept.keys() == {"Service", "Deployment"}
+        assert kept["Service"] == "is named in platform_prune_keep (take Service/goes out of it to let it go)"
+    assert {kind for kind, name in live(cluster, engine.namespace) if name == "goes"} == {"Service", "Deployment"}
+    assert engine.apply(STAYS, policy=Policy()).result.counts()["pruned"] == 2
+
+
 @pytest.mark.parametrize("first", ["new", "old"])
 def test_an_object_that_moves_to_another_tier_is_not_deleted(cluster: Cluster, engine: Engine, first: str) -> None:
     """Whichever of the two tiers is applied first."""

@@ -48,7 +48,7 @@ def test_part_is_as_first_described(defaults: dict[str, Any], name: str) -> None
     assert (part["resources"]["limits"]["cpu"], part["resources"]["limits"]["memory"]) == limits
     assert set(part["calls"]) == calls
     assert set(part["uses"]) == stores
-    assert part["scaling"] == {"min_replicas": 2, "max_replicas": 10, "cpu": 70, "memory": 80}
+    assert part["scaling"] == {"enabled": True, "min_replicas": 2, "max_replicas": 10, "cpu": 70, "memory": 80}
     assert part["probes"] == {"liveness": "/health", "readiness": "/ready"}
 
 
@@ -133,7 +133,7 @@ def test_overrides_merge_last_and_leave_their_inputs_alone(defaults: dict[str, A
     model = derive(defaults, overrides=overrides)
     assert defaults["platform_services"] == before
     agent = model["by_name"]["agent"]
-    assert agent["scaling"] == {"min_replicas": 2, "max_replicas": 20, "cpu": 70, "memory": 80}
+    assert agent["scaling"] == {"enabled": True, "min_replicas": 2, "max_replicas": 20, "cpu": 70, "memory": 80}
     assert agent["calls"] == ["model"]
     assert agent["internet"] is False
     assert "frontend" not in model["by_name"]

@@ -26,7 +26,11 @@ def resolver(
     *objects: dict[str, Any], given: dict[str, str] | None = None, cluster: Any = ..., **how: Any
 ) -> credentials.Credentials:
     source = credentials.Source(
-        how.pop("secret", "platform-credentials"), how.pop("managed", True), KEYS, how.pop("volumes", "")
+        how.pop("secret", "platform-credentials"),
+        how.pop("managed", True),
+        KEYS,
+        how.pop("volumes", ""),
+        elsewhere=how.pop("elsewhere", {}),
     )
     live: Any = FakeCluster(*objects) if cluster is ... else cluster
     return credentials.Credentials(lambda: source, lambda variable: given or {}, live, "ns", **how)
@@ -40,6 +44,39 @@ def test_precedence() -> None:
     theirs = resolver(secret("theirs", jwt="of-user"), given=given, secret="theirs", managed=False)
     assert theirs.get("jwt") == "of-user"
     assert resolver(cluster=None).get("jwt") == "credential:jwt"
+
+
+def test_referred_value_wins_and_is_not_rotated_from_here() -> None:
+    live = secret(jwt="deployed", jwt_next="left over", made="kept")
+    found = resolver(live, secret("ai", key="of-others"), given={"jwt": "given"}, elsewhere={"jwt": ("ai", "key")})
+    assert (found.get("jwt"), found.standby("jwt"), found.get("made")) == ("of-others", "", "kept")
+    assert found.redact("of-others failed") == "******** failed"
+    assert resolver(cluster=None, elsewhere={"jwt": ("ai", "key")}).get("jwt") == "credential:jwt"
+
+
+def test_value_before_the_referred_one_is_known_until_the_next() -> None:
+    def former(live: dict[str, str], value: str) -> str:
+        found = resolver(secret(**live), secret("ai", key=value), elsewhere={"jwt": ("ai", "key")})
+        return found.former("jwt")
+
+    assert former({}, "first") == ""
+    assert former({"jwt": "first"}, "first") == ""
+    assert former({"jwt": "first"}, "second") == "first"
+    assert former({"jwt": "second", "jwt_previous": "first"}, "second") == "first"
+    assert former({"jwt": "second", "jwt_previous": "first"}, "third") == "second"
+    assert resolver(secret(jwt="a", jwt_previous="b")).former("jwt") == ""
+    run = resolver(secret(jwt="first"), secret("ai", key="second"), elsewhere={"jwt": ("ai", "key")})
+    named = resolver(cluster=None, mirror=run, elsewhere={"jwt": ("ai", "key")})
+    assert named.former("jwt") == "credential:jwt_previous"
+
+
+@pytest.mark.parametrize(
+    ("there", "message"), [([], "does not exist"), ([secret("ai", other="x" * 9)], "no value for the key key")]
+)
+def test_referred_value_that_is_missing_is_refused(there: list[Any], message: str) -> None:
+    with pytest.raises(errors.EngineError, match=message) as caught:
+        resolver(*there, elsewhere={"jwt": ("ai", "key")}, writes=True).get("jwt")
+    assert "platform_credentials_from.jwt names Secret ai in namespace ns" in caught.value.message
 
 
 def test_made_once_of_good_length_and_alphabet() -> None:

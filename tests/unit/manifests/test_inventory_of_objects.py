@@ -61,7 +61,7 @@ def test_every_kind_is_there_in_its_number(local: Platform) -> None:
 
 
 def test_prod_has_no_external_qdrant_and_a_certificate() -> None:
-    expected = COUNT | {"Service": COUNT["Service"] - 1, "Certificate": 1}
+    expected = COUNT | {"Service": COUNT["Service"] - 1, "Certificate": 1, "NetworkPolicy": COUNT["NetworkPolicy"] + 1}
     assert Counter(o["kind"] for o in platform("prod").objects) == expected
     assert "qdrant-external" not in platform("prod").of("Service")
 
@@ -130,6 +130,7 @@ def test_keys_of_the_seed_s_secrets_reach_whom_they_are_for(local: Platform) -> 
 
 def test_quota_has_room_for_every_part_at_its_greatest(platform: Platform) -> None:
     pods = sum(hpa["spec"]["maxReplicas"] + 1 for hpa in platform.of("HorizontalPodAutoscaler").values())
+    pods += sum(d["spec"].get("replicas", -1) + 1 for d in platform.of("Deployment").values())
     pods += sum(s["spec"]["replicas"] for s in platform.of("StatefulSet").values()) + len(platform.of("Job"))
     assert int(platform.of("ResourceQuota")["platform"]["spec"]["hard"]["pods"]) >= pods
 

@@ -10,8 +10,16 @@ from .manifests import Platform, platform
 
 # Not `app`, which Services select by: a probe can carry what policies see and get none of the traffic.
 OWN = "app.kubernetes.io/instance"
+# Pods that cert-manager makes while it answers a challenge.
+SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
 
 Edge = tuple[str, str, int]  # app that calls, app that is called, port
+
+
+def _selected(policy: dict[str, Any]) -> str:
+    """The instance that a policy is about, ``solver``, or ``*`` for every pod."""
+    labels = policy["spec"]["podSelector"].get("matchLabels", {})
+    return "solver" if labels == SOLVER else str(labels.get(OWN, "*"))
 
 
 def edges(p: Platform, direction: str) -> set[Edge]:
@@ -19,7 +27,7 @@ def edges(p: Platform, direction: str) -> set[Edge]:
     side, peers = ("egress", "to") if direction == "egress" else ("ingress", "from")
     found: set[Edge] = set()
     for policy in p.of("NetworkPolicy").values():
-        own = policy["spec"]["podSelector"].get("matchLabels", {}).get(OWN)
+        own = _selected(policy)
         for rule in policy["spec"].get(side, []):
             for peer in rule[peers]:
                 if "podSelector" in peer and "namespaceSelector" not in peer:
@@ -33,7 +41,7 @@ def rules(p: Platform, side: str, peer_field: str) -> list[tuple[str, Any, list[
     """(app, peer, ports) of each peer of a kind."""
     return [
         (
-            policy["spec"]["podSelector"].get("matchLabels", {}).get(OWN, "*"),
+            _selected(policy),
             peer[peer_field],
             [x["port"] for x in rule["ports"]],
         )
@@ -69,7 +77,7 @@ def test_edges_are_those_of_the_environment(platform: Platform) -> None:
 def test_every_policy_and_peer_selects_pods_and_ports_that_these_declare(platform: Platform) -> None:
     for name, policy in platform.of("NetworkPolicy").items():
         selector = policy["spec"]["podSelector"].get("matchLabels")
-        assert selector is None or platform.selected(selector), name
+        assert selector in (None, SOLVER) or platform.selected(selector), name
     for _, callee, port in edges(platform, "ingress"):
         (pod,) = platform.selected({OWN: callee})
         assert port in pod.ports.values(), (callee, port)
@@ -107,7 +115,8 @@ def test_only_what_is_exposed_can_be_reached_from_the_edge(platform: Platform) -
         for app, selector, _ in rules(platform, "ingress", "namespaceSelector")
         if selector["matchLabels"] == {"kubernetes.io/metadata.name": "ingress"}
     }
-    assert open_to_edge == backends == {"frontend", "gateway-service"}
+    assert open_to_edge - {"solver"} == backends == {"frontend", "gateway-service"}
+    assert ("solver" in open_to_edge) == bool(platform.of("Certificate"))
 
 
 def test_monitoring_reaches_ports_that_are_declared(platform: Platform) -> None:
@@ -142,3 +151,22 @@ def test_clients_of_qdrant_outside_are_the_sources_of_its_service() -> None:
 @pytest.mark.parametrize("name", ["local", "prod"])
 def test_nobody_outside_reaches_qdrant_unless_named(name: str) -> None:
     assert not rules(platform(name), "ingress", "ipBlock")
+
+
+def test_http01_solver_is_reached_on_its_port_alone() -> None:
+    p = platform("every-input")
+    spec = p.of("NetworkPolicy")["acme-http01-solver"]["spec"]
+    assert spec["podSelector"] == {"matchLabels": SOLVER}
+    assert [[port["port"] for port in rule["ports"]] for rule in spec["ingress"]] == [[8089], [8089]]
+    assert "egress" not in spec
+    assert "acme-http01-solver" not in platform("local").of("NetworkPolicy")
+
+
+def test_load_balancers_reach_exposed_ports_alone() -> None:
+    p = platform("every-input")
+    opened = {(app, block["cidr"], *ports) for app, block, ports in rules(p, "ingress", "ipBlock")}
+    cidrs, targets = (
+        ("203.0.113.0/26", "2001:db8::/64"),
+        [("gateway-service", 3000), ("frontend", 3001), ("solver", 8089)],
+    )
+    assert opened == {(app, cidr, port) for app, port in targets for cidr in cidrs}

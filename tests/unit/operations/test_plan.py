@@ -14,7 +14,13 @@ from ansible_collections.multi_agent.platform.plugins.module_utils.engine.tier i
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations.plan import Plan
 
 ROLE = Path(__file__).parents[3] / "roles" / "platform"
-NAMES = ("platform_prove", "platform_prune", "platform_prune_data", "platform_prune_most", "platform_force_conflicts")
+NAMES = (
+    "platform_prune",
+    "platform_prune_data",
+    "platform_prune_keep",
+    "platform_prune_most",
+    "platform_force_conflicts",
+)
 
 
 def variables(**values: Any) -> Variables:
@@ -34,11 +40,13 @@ def test_what_is_said_counts() -> None:
         "platform_prove": "false",
         "platform_prune": "false",
         "platform_prune_data": ["PersistentVolumeClaim/x"],
+        "platform_prune_keep": ["ConfigMap/x"],
         "platform_prune_most": True,
     }
     options = dry_run.options(variables(**values, platform_force_conflicts="true"), "ns")
     assert (options.prove, options.prune, options.force_conflicts) == (False, False, True)
     assert (options.policy.data, options.policy.most) == (frozenset(["PersistentVolumeClaim/x"]), True)
+    assert options.policy.keep == frozenset(["ConfigMap/x"])
 
 
 def test_pod_that_would_be_replaced_is_a_change() -> None:

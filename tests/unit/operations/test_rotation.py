@@ -114,3 +114,14 @@ def test_names_of_what_can_be_rotated() -> None:
         assert "postgres, superuser, nats, jwt, qdrant, ai" in caught.value.remedy
     with pytest.raises(EngineError, match="has no credential of qdrant"):
         rotation.choose(["qdrant"], CATALOGUE)
+
+
+def test_credentials_of_other_secrets_are_left_to_their_owner() -> None:
+    chosen = [rotation.Credential("anthropic_api_key", external=True), OPENAI]
+    assert rotation.ours(chosen, {"jwt_secret": "signing"}) == (chosen, "")
+    left, said = rotation.ours(chosen, {"openai_api_key": "ai-keys"})
+    assert [credential.name for credential in left] == ["anthropic_api_key"]
+    assert "openai_api_key from Secret ai-keys" in said
+    assert "make deploy" in said
+    with pytest.raises(EngineError, match=r"openai_api_key from Secret ai-keys.*Nothing was changed"):
+        rotation.ours(chosen[1:], {"openai_api_key": "ai-keys"})

@@ -54,6 +54,205 @@ CASES = [
         service(scaling={"min_replicas": 11}),
         ("tool.scaling.min_replicas = 11", "above max_replicas, 10", "raise max_replicas"),
     ),
+    Case(
+        "replicas of an autoscaler",
+        service(scaling={"replicas": 3}),
+        ("tool.scaling.replicas = 3", "the autoscaler owns the number", "enabled: false"),
+    ),
+    Case("no fixed replica", service(scaling={"enabled": False, "replicas": 0}), ("scaling.replicas = 0", "outside 1")),
+    Case(
+        "scaling is null in the overrides",
+        service(scaling=None),
+        ("platform_services_overrides.tool.scaling", "an autoscaler from 2 to 10", "{enabled: false, replicas: 2}"),
+    ),
+    Case(
+        "scaling is null in the catalogue",
+        {"platform_services": {"tool": {"port": 3003, "scaling": None}}},
+        ("platform_services.tool.scaling", "an autoscaler from 2 to 10"),
+    ),
+    Case(
+        "unknown placement", service(placement={"node": "a"}), ("tool.placement.node", "is not a known key", "affinity")
+    ),
+    Case(
+        "placement in Kubernetes' spelling",
+        service(placement={"nodeSelector": {"disk": "ssd"}}),
+        ("tool.placement.nodeSelector", 'Did you mean "node_selector"'),
+    ),
+    Case(
+        "placement beside its key",
+        service(tolerations=[{"operator": "Exists"}]),
+        ("tool.tolerations", "Write it under placement"),
+    ),
+    Case(
+        "node selector is a list",
+        service(placement={"node_selector": ["ssd"]}),
+        ("tool.placement.node_selector", "is not a dictionary"),
+    ),
+    Case(
+        "malformed node label",
+        service(placement={"node_selector": {"disk type": "ssd", "disk": "a b"}}),
+        ("node_selector.disk type", "label key", 'node_selector.disk = "a b"', "label value"),
+    ),
+    Case(
+        "unknown effect of a taint",
+        service(placement={"tolerations": [{"key": "gpu", "effect": "NoRun"}]}),
+        ('tolerations[0].effect = "NoRun"', "NoSchedule"),
+    ),
+    Case(
+        "unknown key of a toleration",
+        service(placement={"tolerations": [{"key": "gpu", "toleration_seconds": 3}]}),
+        ("tolerations[0].toleration_seconds", 'Did you mean "tolerationSeconds"'),
+    ),
+    Case(
+        "toleration of nothing",
+        service(placement={"tolerations": [{"value": "a"}]}),
+        ("tolerations[0].key", "is missing", "operator: Exists"),
+    ),
+    Case(
+        "toleration that exists with a value",
+        service(placement={"tolerations": [{"key": "gpu", "operator": "Exists", "value": "a"}]}),
+        ('tolerations[0].value = "a"', "use Equal"),
+    ),
+    Case(
+        "seconds of another effect",
+        service(placement={"tolerations": [{"key": "gpu", "tolerationSeconds": 5}]}),
+        ("tolerations[0].tolerationSeconds = 5", "NoExecute"),
+    ),
+    Case(
+        "unknown key of an affinity",
+        service(placement={"affinity": {"nodeAfinity": {}}}),
+        ("placement.affinity.nodeAfinity", 'Did you mean "nodeAffinity"'),
+    ),
+    Case(
+        "affinity without a topology",
+        service(placement={"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}}),
+        ("[0].topologyKey", "is required"),
+    ),
+    Case(
+        "affinity of too much weight",
+        service(
+            placement={
+                "affinity": {
+                    "nodeAffinity": {
+                        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 500, "preference": {}}]
+                    }
+                }
+            }
+        ),
+        ("[0].weight = 500", "outside 1 to 100"),
+    ),
+    Case(
+        "placement of a store",
+        {"platform_stores_overrides": {"qdrant": {"placement": {"nodes": []}}}},
+        ("platform_stores.qdrant.placement.nodes", "is not a known key"),
+    ),
+    Case(
+        "malformed runtime class", service(runtime_class="g Visor"), ('tool.runtime_class = "g Visor"', "RuntimeClass")
+    ),
+    Case(
+        "annotations without a kind",
+        service(annotations={"example.org/team": "a"}),
+        ("tool.annotations.example.org/team", "is not a known key", "pod_disruption_budget"),
+    ),
+    Case(
+        "annotation of the account",
+        service(annotations={"service_account": {"a": "b"}}),
+        ("tool.annotations.service_account", "service_account_annotations"),
+    ),
+    Case(
+        "annotation of the platform",
+        service(annotations={"pod": {"multi-agent.platform/keep": "true"}}),
+        ("annotations.pod.multi-agent.platform/keep", "sets itself", "example.org/team"),
+    ),
+    Case(
+        "annotation of a command",
+        service(annotations={"pod": {"kubectl.kubernetes.io/restartedAt": "now"}}),
+        ("annotations.pod.kubectl.kubernetes.io/restartedAt", "sets itself"),
+    ),
+    Case(
+        "annotation is a dictionary",
+        service(service_account_annotations={"example.org/role": {"a": 1}}),
+        ("tool.service_account_annotations.example.org/role", "is not a text"),
+    ),
+    Case(
+        "annotation that is too long",
+        service(annotations={"pod": {"example.org/data": "x" * (257 << 10)}}),
+        ("tool.annotations.pod", "256 KiB"),
+    ),
+    Case(
+        "label of a selector",
+        service(labels={"pod": {"app": "mine"}}),
+        ('tool.labels.pod.app = "mine"', "selectors", "example.org/team"),
+    ),
+    Case(
+        "label of Kubernetes",
+        service(labels={"pod": {"app.kubernetes.io/name": "mine"}}),
+        ("labels.pod.app.kubernetes.io/name", "sets itself"),
+    ),
+    Case(
+        "malformed label", service(labels={"service": {"team": "a b"}}), ('labels.service.team = "a b"', "label value")
+    ),
+    Case(
+        "label of a store's claim",
+        {"platform_stores_overrides": {"nats": {"labels": {"claim": {"a": "b"}}}}},
+        ("platform_stores.nats.labels.claim", "stateful_set"),
+    ),
+    Case(
+        "shared label of the platform",
+        {"platform_labels": {"multi-agent.platform/team": "a"}},
+        ("platform_labels.multi-agent.platform/team", "sets itself"),
+    ),
+    Case(
+        "reference without a Secret",
+        {"platform_credentials_from": {"openai_api_key": {"key": "a"}}},
+        ("platform_credentials_from.openai_api_key.secret", "is missing"),
+    ),
+    Case(
+        "unknown key of a reference",
+        {"platform_credentials_from": {"openai_api_key": {"secret": "ai", "kye": "a"}}},
+        ("platform_credentials_from.openai_api_key.kye", 'Did you mean "key"'),
+    ),
+    Case(
+        "reference to the platform's own Secret",
+        {"platform_credentials_from": {"openai_api_key": {"secret": "platform-credentials"}}},
+        ("openai_api_key.secret", "the Secret that the platform writes"),
+    ),
+    Case(
+        "reference of a credential that nobody uses",
+        {"platform_credentials_from": {"openai_apikey": {"secret": "ai"}}},
+        ("platform_credentials_from.openai_apikey", "no component uses", 'Did you mean "openai_api_key"'),
+    ),
+    Case(
+        "reference and value",
+        prod() | {"platform_credentials_from": {"openai_api_key": {"secret": "ai"}}},
+        ("platform_credentials_from.openai_api_key", "gives a value", "Remove one"),
+        (REAL["openai_api_key"],),
+    ),
+    Case(
+        "references beside a Secret of all",
+        {"platform_existing_secret": "mine", "platform_credentials_from": {"openai_api_key": {"secret": "ai"}}},
+        ('platform_existing_secret = "mine"', "openai_api_key", "empty text"),
+    ),
+    Case(
+        "references are a list",
+        {"platform_credentials_from": [1]},
+        ("platform_credentials_from", "is not a dictionary"),
+    ),
+    Case(
+        "kept object without a kind",
+        {"platform_prune_keep": ["legacy"]},
+        ('platform_prune_keep[0] = "legacy"', "Kind/name", "ConfigMap/legacy"),
+    ),
+    Case(
+        "data of an object without a name",
+        {"platform_prune_data": ["persistentvolumeclaim/x"]},
+        ("platform_prune_data[0]", "does not name an object"),
+    ),
+    Case(
+        "object that is kept and let go",
+        {"platform_prune_data": ["Secret/a"], "platform_prune_keep": ["ConfigMap/b", "Secret/a"]},
+        ('platform_prune_keep = "Secret/a"', "Remove it from one"),
+    ),
     Case("no replica", service(scaling={"min_replicas": 0}), ("scaling.min_replicas = 0", "outside 1")),
     Case(
         "request above limit",
@@ -229,6 +428,11 @@ CASES = [
         {"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}], "ingress_idle_timeout": "1h"},
         ("ingress_idle_timeout", "has no field for it", "docs/guide/edge.md"),
     ),
+    Case(
+        "load balancer that is no network",
+        {"netpol_ingress_cidrs": ["10.0.0.1/8"]},
+        ('netpol_ingress_cidrs[0] = "10.0.0.1/8"', "is no CIDR"),
+    ),
     Case("issuer without a Secret", {"ingress_issuer": {"name": "x"}}, ("ingress_issuer", "ingress_tls_secret")),
     Case("CIDR with host bits", {"netpol_dns_cidrs": ["10.0.0.1/8"]}, ("netpol_dns_cidrs[0]", "no CIDR")),
     Case(
@@ -271,6 +475,7 @@ GOOD = [
     {"ingress_api_timeout": "0s"},
     prod(),
     prod(postgres_password_tool="kE5rT9yU2iO7pA4s"),
+    prod(openai_api_key=None) | {"platform_credentials_from": {"openai_api_key": {"secret": "ai", "key": "open.ai"}}},
     {"platform_environment": "prod", "platform_generate_credentials": "false", "platform_existing_secret": "mine"},
     {"platform_environment": "prod", "platform_generate_credentials": False, "platform_render_to": "build"},
     {"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}]},

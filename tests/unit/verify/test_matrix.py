@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.verify import matrix
 from ansible_collections.multi_agent.platform.plugins.module_utils.verify.checks import Outcome
+from ansible_collections.multi_agent.platform.plugins.module_utils.verify.cidrs import Opened
 from ansible_collections.multi_agent.platform.plugins.module_utils.verify.matrix import OUTSIDE, STRANGER, Door, Matrix
 
 STORE_PORTS = {"postgres": {"postgres": 5432}, "qdrant": {"http": 6333, "p2p": 6335}, "nats": {"client": 4222}}
@@ -137,3 +138,24 @@ def test_a_probe_that_did_not_report_is_a_failure(catalogue: dict[str, Any], sou
     made.conclude()
     (finding,) = [check for check in matrix.judge(made) if check.outcome is Outcome.FAILED]
     assert (finding.name, finding.message) == (f"probe of {source}", "its pod cannot start: ImagePullBackOff")
+
+
+def test_door_that_a_cidr_opens_to_pods_is_not_judged(catalogue: dict[str, Any]) -> None:
+    by_name = {part["name"]: part for part in catalogue["parts"]}
+    exposed = {**catalogue, "by_name": by_name, "exposed": {"api": "web"}}
+    opened = Opened(ingress=("192.0.2.0/24", "10.0.0.0/8"))
+    assert opened.covering(exposed, "203.0.113.1") == opened.covering(exposed, "") == {}
+    covered = opened.covering(exposed, "10.1.0.1")
+    assert covered == {("web", 3000): "netpol_ingress_cidrs has 10.0.0.0/8"}
+    wanted = as_wanted(catalogue)
+    made = filled(catalogue, lambda source, door: (source, door.name) == (OUTSIDE, "web") or wanted(source, door))
+    assert failures(made) == {f"{OUTSIDE} to web"}
+    made.covered = covered
+    made.conclude()
+    assert failures(made) == set()
+
+
+def test_qdrant_clients_among_pods_are_not_judged() -> None:
+    store = {"object": "qdrant", "ports": {"http": 6333, "grpc": 6334, "p2p": 6335}}
+    covered = Opened(qdrant=("10.0.0.0/8",)).covering({"stores": {"qdrant": store}}, "10.1.0.1")
+    assert set(covered) == {("qdrant", 6333), ("qdrant", 6334)}

@@ -87,3 +87,13 @@ def test_a_fault_is_named(message: str, damage: Callable[[Objects], Any]) -> Non
     failed = [c for c in check(Live(objects), WANTED) if c.outcome is Outcome.FAILED]
     assert len(failed) == 1
     assert message in failed[0].message
+
+
+def test_fixed_number_of_pods_needs_no_autoscaler() -> None:
+    objects = healthy()
+    del objects["HorizontalPodAutoscaler", "web"]
+    fixed = [Wanted("Deployment", "web", "web:1", 2)]
+    assert {c.outcome for c in check(Live(objects), fixed)} == {Outcome.PASSED}
+    assert {c.message for c in check(Live(objects), WANTED) if c.group == "autoscalers"} == {
+        "is not there: run site.yml"
+    }
