@@ -53,5 +53,6 @@ def place(cluster: Cluster) -> str:
         cluster.kubectl("--namespace", name, "wait", "--for=create", made_by_controllers, "--timeout=60s")
     run(cluster.kubeconfig, name, 1)
     cluster.kubectl("--namespace", name, "create", "configmap", "stranger", "--from-literal=a=b")
-    cluster.kubectl("--namespace", name, "patch", "configmap", "common", "--patch", '{"data":{"theirs":"stays"}}')
+    theirs = ("--field-manager=operator", "--patch", '{"data":{"theirs":"stays"}}')
+    cluster.kubectl("--namespace", name, "patch", "configmap", "common", *theirs)
     return name

@@ -89,6 +89,8 @@ def test_converges_after_faults(cluster: Cluster, proxy: Proxy, through: Path, p
     plan, number, wait = schedule(chance), chance.randint(0, 1), chance.choice([0, 0, 10])
     print(f"FAULTS_SEED={seed}, version {number}, wait {wait} s: {plan}")
     run(through, place, 1 - number)  # so that there is everything to do
+    # What a replaced tool added goes, wherever a run is cut off.
+    cluster.kubectl("--namespace", place, "patch", "configmap", "common", "--patch", '{"data":{"added":"goes"}}')
     ended = play(proxy, through, place, number, plan, wait)
     print(ended)
     broken = [entry for entry in proxy.log if entry[3]]

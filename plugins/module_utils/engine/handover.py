@@ -31,6 +31,8 @@ MOVED = REPLACED - _NOT_MOVED
 
 _WRITER = "handover"
 _RESTARTED = "f:kubectl.kubernetes.io/restartedAt"
+# Kinds whose labels and annotations are an administrator's, or say what a claim is bound to.
+_MARKED = frozenset({"Namespace", "PersistentVolumeClaim", "PersistentVolume"})
 # Fields that cannot be removed from a live object.
 _FIXED: Mapping[str, tuple[Path, ...]] = {
     **dict.fromkeys(("PersistentVolumeClaim", "PersistentVolume", "Job", "Pod"), (("f:spec",),)),
@@ -205,8 +207,8 @@ def _owned(entries: list[dict[str, Any]]) -> frozenset[Path]:
 def _is_theirs(kind: str, path: Path) -> bool:
     """Whether a field that is not declared stays with the tool that wrote it."""
     if path[0] == "f:metadata":
-        # A user's marks of this project, such as the one that keeps an object; whose a namespace is, its admin says.
-        listed = path[1:2] in {("f:labels",), ("f:annotations",)} and kind != "Namespace"
+        # A user's marks of this project stay, such as the one that keeps an object.
+        listed = path[1:2] in {("f:labels",), ("f:annotations",)} and kind not in _MARKED
         return len(path) > 1 and (not listed or path[-1].startswith("f:multi-agent.platform/"))
     if kind == "Secret" and path[0] == "f:data":
         return len(path) > 1  # a value that may be nowhere else

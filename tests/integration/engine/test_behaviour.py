@@ -385,7 +385,7 @@ def test_a_controllers_field_is_not_fought_over(cluster: Cluster, engine: Engine
     assert "ConfigMap c (definition): another manager owns fields" in text
     assert "operator owns since 20" in text
     assert ".data.a" in text
-    assert "force_conflicts" in text
+    assert "-e platform_force_conflicts=true" in text
     assert engine.apply([make("v1", "ConfigMap", "c", data={"b": "ours"})]).actions == {"ConfigMap c": "configured"}
     assert engine.apply(wanted, force_conflicts=True).actions == {"ConfigMap c": "configured"}
     assert cluster.get("--namespace", engine.namespace, "configmap", "c")["data"]["a"] == "ours"

@@ -30,7 +30,7 @@ Path = tuple[str | int, ...]
 _ROUNDS = int(environ.get("ENGINE_TEST_ROUNDS") or 8)
 _IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 # By these the API tells elements of a list apart (x-kubernetes-list-map-keys): who changes one has added an element and
-# taken ours away. Ours comes back; theirs stays, as anything does that we do not declare.
+# taken ours away. Ours comes back and theirs goes, which `locate` cannot tell apart.
 _KEYS = {
     "ports": {"port", "protocol", "containerPort"},
     "volumeMounts": {"mountPath"},

@@ -262,7 +262,7 @@ class Shared(Server):
         if not obj["metadata"]["name"].startswith("applyset-"):
             self.sent.append((bool(how.get("dry_run")), force, obj["metadata"].get("resourceVersion")))
         super().apply(kind, obj, force=force)
-        fields = {"f:data": {"f:a": {}}}
+        fields: Object = {"f:data": {"f:a": {}}}
         mine = {"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields}
         return False, {**obj, "data": {"a": self.wins}, "metadata": {**obj["metadata"], "managedFields": [mine]}}
 

@@ -123,6 +123,7 @@ KEPT = [
     ("ConfigMap", "kubectl-edit", {"f:metadata": {"f:annotations": {"f:multi-agent.platform/keep": {}}}}),
     ("ConfigMap", "kubectl-patch", {"f:metadata": {"f:finalizers": {'v:"example.test/hold"': {}}}}),
     ("Namespace", "kubectl-create", {"f:metadata": {"f:labels": {"f:team": {}}}}),
+    ("PersistentVolumeClaim", "kubectl-create", {"f:metadata": {"f:annotations": {"f:pv.kubernetes.io/x": {}}}}),
     ("Secret", "kubectl-create", {"f:data": {"f:own": {}}}),
     ("Secret", f"{FIELD_MANAGER}-rotation", {"f:data": {"f:own": {}}}),
     ("PersistentVolumeClaim", "kubectl-create", {"f:spec": {"f:volumeName": {}}}),

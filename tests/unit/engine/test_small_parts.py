@@ -45,7 +45,7 @@ def test_a_conflict_says_who_what_and_since_when() -> None:
     error = conflicts.explain(conflict("operator", "kubectl-edit", "operator"), "ConfigMap c", live)
     assert "operator owns since 2026-01-02T03:04:05Z: .data.0, .data.2" in error.message
     assert "kubectl-edit" not in error.message
-    assert "force_conflicts" in error.remedy
+    assert "-e platform_force_conflicts=true" in error.remedy
 
 
 def test_since_when_is_of_the_entry_that_holds_the_field() -> None:
