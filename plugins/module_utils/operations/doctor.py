@@ -21,7 +21,7 @@ from ..engine.manifests import secret_values
 from ..engine.transport import Disconnected, Untrusted
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
-from . import definitions
+from . import definitions, identity
 from .certificates import expiry
 from .cluster_view import AUTOSCALER, CRON_JOB, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
 from .releases import MANIFESTS
@@ -68,6 +68,8 @@ class Facts:
     credentials_secret: str = "platform-credentials"  # noqa: S105 - a name
     version: str = ""
     metrics: bool = True
+    # Whether the UID of the cluster can be read.
+    identified: bool = True
     deprecated: str = ""
     objects: Mapping[str, list[Object]] = field(default_factory=dict)
 
@@ -90,9 +92,12 @@ def read(cluster: Cluster, namespace: str, facts: Facts) -> Facts:
         jobs[name] = lambda name=name: _definition(cluster, name)
     jobs["version"] = lambda: str(cluster.version().get("gitVersion", ""))
     jobs["metrics"] = lambda: _served(cluster, "/apis/metrics.k8s.io/v1beta1")
+    jobs["identified"] = lambda: bool(identity.uid(cluster))
     jobs["deprecated"] = lambda: _text(cluster, "/metrics")
     found = at_once(jobs)
-    facts.version, facts.metrics, facts.deprecated = (found.pop(name) for name in ("version", "metrics", "deprecated"))
+    facts.version, facts.metrics, facts.deprecated, facts.identified = (
+        found.pop(name) for name in ("version", "metrics", "deprecated", "identified")
+    )
     facts.objects = found
     return facts
 
@@ -130,6 +135,7 @@ def examine(facts: Facts, now: datetime) -> list[Finding]:
     checks = (
         _version,
         _definitions,
+        _identity,
         _metrics,
         _storage,
         _enforcement,
@@ -172,6 +178,15 @@ def _definitions(facts: Facts) -> Iterator[Finding]:
         for definition in facts.of(name):
             for hurts, what, remedy in definitions.examine(definition):
                 yield Finding(PROBLEM if hurts else ADVICE, what, remedy)
+
+
+def _identity(facts: Facts) -> Iterator[Finding]:
+    if not facts.identified:
+        yield Finding(
+            ADVICE,
+            f"This user may not read the namespace {identity.SYSTEM}: a run cannot tell this cluster from another one",
+            "apply docs/guide/deployer-cluster-role.yaml and bind it to the user; then set platform_cluster_uid",
+        )
 
 
 def _metrics(facts: Facts) -> Iterator[Finding]:
