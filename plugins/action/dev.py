@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..module_utils.ansible.connection import say_where
 from ..module_utils.ansible.images import SPEC, request
 from ..module_utils.ansible.variables import Variables
 from ..module_utils.engine.errors import EngineError
@@ -39,12 +40,12 @@ class ActionModule(Images):
                 "Take those out of it that you work on.",
             )
         catalogue = variables.resolve("__platform_catalogue")
+        connection: dict[str, Any] = {}
+        say_where(connection, variables.get)
         description = {
             "request": asdict(wanted),
             "namespace": variables.resolve("platform_namespace"),
-            "connection": {
-                option: variables.resolve(f"platform_{option}") or None for option in ("kubeconfig", "context")
-            },
+            "connection": connection,
             "ports": _ports(args["ports"], catalogue),
         }
         path = Path(args["description"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ def inventory(folder: Path, hosts: dict[str, Any], name: str = "fleet") -> str:
     return str(path)
 
 
-def play(playbook: str, inventory: str, namespace: str, *arguments: str, expect: int = 0, **env: str) -> str:
+def play(
+    playbook: str, inventory: str, namespace: str, *arguments: str, env: Mapping[str, str], expect: int = 0
+) -> str:
     """Both streams of a playbook, one line each."""
     command = ["ansible-playbook", playbook, "-i", inventory, "-e", f"platform_namespace={namespace}", *arguments]
-    with started(command, ANSIBLE_STDOUT_CALLBACK="multi_agent.platform.screen", **env) as process:
+    with started(command, **env, ANSIBLE_STDOUT_CALLBACK="multi_agent.platform.screen") as process:
         return "".join(ended(process, expect))
 
 
@@ -66,7 +69,7 @@ def test_awx_credential_over_a_fleet_is_refused(
     cluster: Cluster, unused: str, awx: dict[str, str], tmp_path: Path
 ) -> None:
     hosts = {"eu": {"platform_context": "prod-eu"}, "us": {"platform_context": "prod-us"}}
-    said = play("site.yml", inventory(tmp_path, hosts), unused, expect=2, **awx)
+    said = play("site.yml", inventory(tmp_path, hosts), unused, expect=2, env=awx)
     for context in ("prod-eu", "prod-us"):
         assert f"platform_context {context} leads to nowhere" in said
     assert f"K8S_AUTH_HOST {awx['K8S_AUTH_HOST']} of the environment" in said
@@ -78,7 +81,7 @@ def test_awx_credential_over_a_fleet_is_refused(
 def test_two_silent_hosts_on_one_cluster_are_refused(
     playbook: str, cluster: Cluster, unused: str, awx: dict[str, str], tmp_path: Path
 ) -> None:
-    said = play(playbook, inventory(tmp_path, {"eu": {}, "us": {}}), unused, expect=2, **awx)
+    said = play(playbook, inventory(tmp_path, {"eu": {}, "us": {}}), unused, expect=2, env=awx)
     assert "Hosts eu and us lead to one cluster" in said
     assert not exists(cluster, unused)
 
@@ -93,14 +96,14 @@ def test_two_names_of_one_cluster_are_refused_by_uid(
     hosts = {"eu": {"platform_host": server}, "us": {"platform_host": alias}}
     fleet = inventory(tmp_path, hosts)
     login = {"K8S_AUTH_API_KEY": key, "K8S_AUTH_VERIFY_SSL": "False"}
-    said = play("site.yml", fleet, unused, expect=2, **login)
+    said = play("site.yml", fleet, unused, expect=2, env=login)
     uid = cluster.get("namespace", "kube-system")["metadata"]["uid"]
     assert f"(UID {uid})" in said
     assert alias in said
     assert key not in said
     assert not exists(cluster, unused)
     one = ("--limit", "us", "--tags", "namespace", "--check")
-    assert "error" not in play("site.yml", fleet, unused, *one, **login)
+    assert "error" not in play("site.yml", fleet, unused, *one, env=login)
 
 
 def test_another_cluster_behind_an_address_is_refused(
@@ -108,16 +111,16 @@ def test_another_cluster_behind_an_address_is_refused(
 ) -> None:
     uid = cluster.get("namespace", "kube-system")["metadata"]["uid"]
     fleet = inventory(tmp_path, {"eu": {}})
-    said = play("site.yml", fleet, unused, "-e", "platform_cluster_uid=of-before", expect=2, **awx)
+    said = play("site.yml", fleet, unused, "-e", "platform_cluster_uid=of-before", expect=2, env=awx)
     assert "platform_cluster_uid = of-before is another cluster" in said
     assert uid in said
     for playbook in ("restart", "teardown"):
         again = play(
-            f"playbooks/{playbook}.yml", fleet, unused, "-e", "platform_cluster_uid=of-before", expect=2, **awx
+            f"playbooks/{playbook}.yml", fleet, unused, "-e", "platform_cluster_uid=of-before", expect=2, env=awx
         )
         assert "platform_cluster_uid = of-before is another cluster" in again
     assert not exists(cluster, unused)
-    play("site.yml", fleet, unused, "-e", f"platform_cluster_uid={uid}", "--tags=namespace", "--check", **awx)
+    play("site.yml", fleet, unused, "-e", f"platform_cluster_uid={uid}", "--tags=namespace", "--check", env=awx)
 
 
 def test_another_inventory_is_refused_until_it_takes_over(
@@ -125,19 +128,19 @@ def test_another_inventory_is_refused_until_it_takes_over(
 ) -> None:
     first, qa = inventory(tmp_path, {"eu": {}}, "first"), inventory(tmp_path, {"eu": {}}, "qa")
     only = ("--tags", "namespace")
-    play("site.yml", first, unused, *only, **awx)
+    play("site.yml", first, unused, *only, env=awx)
     secret = cluster.get("secret", "platform-credentials", "-n", unused)["data"]
-    said = play("site.yml", qa, unused, *only, "-e", "platform_environment=local", expect=2, **awx)
+    said = play("site.yml", qa, unused, *only, "-e", "platform_environment=local", expect=2, env=awx)
     assert "deployed by environment dev, host eu, inventory first; this is environment local, host eu" in said
     assert "-e platform_take_over=true" in said
     for playbook in ("restart", "rollback", "teardown"):
-        assert "inventory first" in play(f"playbooks/{playbook}.yml", qa, unused, expect=2, **awx)
+        assert "inventory first" in play(f"playbooks/{playbook}.yml", qa, unused, expect=2, env=awx)
     assert cluster.get("secret", "platform-credentials", "-n", unused)["data"] == secret
     # Nothing differs but the inventory: the take over is on record all the same.
-    play("site.yml", qa, unused, *only, "-e", "platform_take_over=true", **awx)
-    play("site.yml", qa, unused, *only, **awx)
-    assert "inventory qa" in play("site.yml", first, unused, *only, expect=2, **awx)
-    listed = play("playbooks/releases.yml", qa, unused, **awx)
+    play("site.yml", qa, unused, *only, "-e", "platform_take_over=true", env=awx)
+    play("site.yml", qa, unused, *only, env=awx)
+    assert "inventory qa" in play("site.yml", first, unused, *only, expect=2, env=awx)
+    listed = play("playbooks/releases.yml", qa, unused, env=awx)
     assert "ENVIRONMENT" in listed
     assert "qa/eu" in listed
     assert "taken over from environment dev, host eu, inventory first" in listed
@@ -167,11 +170,11 @@ def test_a_user_who_may_not_read_the_uid_is_told(
     fleet = inventory(tmp_path, {"eu": {}})
     uid = cluster.get("namespace", "kube-system")["metadata"]["uid"]
     wanted = ("-e", f"platform_cluster_uid={uid}")
-    said = play("playbooks/restart.yml", fleet, namespace, *wanted, expect=2, **login)
+    said = play("playbooks/restart.yml", fleet, namespace, *wanted, expect=2, env=login)
     assert "may not read the namespace kube-system" in said
     assert "deployer-cluster-role.yaml" in said
     cluster.kubectl("apply", "--filename=-", objects=[CLUSTER_ROLE])
     role = f"--clusterrole={CLUSTER_ROLE['metadata']['name']}"
     cluster.kubectl("create", "clusterrolebinding", "poor", role, "--serviceaccount=default:poor")
-    said = play("playbooks/restart.yml", fleet, namespace, *wanted, expect=2, **login)
+    said = play("playbooks/restart.yml", fleet, namespace, *wanted, expect=2, env=login)
     assert "kube-system" not in said

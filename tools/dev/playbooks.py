@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,13 @@ class PlaybookFailed(Exception):
         self.code = code
 
 
+def _until_newline(stream: RawIOBase) -> bytes:
+    text = b""
+    while not text.endswith(b"\n"):
+        text += stream.read(1 << 16) or b""
+    return text
+
+
 class Playbooks:
     """``arguments``: inventories and whatever else ansible-playbook is to be given."""
 
@@ -30,9 +39,16 @@ class Playbooks:
     def describe(self) -> dict[str, Any]:
         """What the inventory says of the loop. Raises PlaybookFailed."""
         with tempfile.TemporaryDirectory(prefix="multi-agent-dev.") as folder:
-            file = Path(folder) / "description.json"
-            self.run("playbooks/dev.yml", {"dev_description": str(file)})
-            description: dict[str, Any] = json.loads(file.read_text())
+            # A pipe, as it holds the login to the cluster: nothing of it is ever on disk.
+            pipe = Path(folder) / "description.json"
+            os.mkfifo(pipe, 0o600)
+            with pipe.open("r+b", buffering=0) as stream, ThreadPoolExecutor(1) as pool:
+                text = pool.submit(_until_newline, stream)
+                try:
+                    self.run("playbooks/dev.yml", {"dev_description": str(pipe)})
+                finally:
+                    stream.write(b"\n")
+                description: dict[str, Any] = json.loads(text.result())
         return description
 
     def site(self, tags: Sequence[str], say: Callable[[str], None] | None = None) -> None:

@@ -51,6 +51,7 @@ class Operation(ActionBase):
     WRITES: ClassVar[bool] = False
     # Whether its own output begins with ``here``, the cluster that it speaks of; else a line beside the output does.
     NAMES_CLUSTER: ClassVar[bool] = False
+    here = ""
     _requires_connection = False
     _supports_check_mode = True
 

@@ -166,6 +166,7 @@ def refuse_contradiction(params: Mapping[str, Any], env: Mapping[str, str] = os.
         return
     unset = " and ".join(ENVIRONMENT[name] for name in around)
     correct = " and ".join(f"platform_{name}" for name in PLACE if name in words.own)
+    correct += " (CLUSTER_NAME of make chooses it)" if env.get("CLUSTER_NAME") else ""
     raise ConfigurationError(
         f"{_said(words.own, 'platform_')} leads to {ours}, but {_said(around)} of the environment leads to {theirs}. "
         "Nothing was sent to either.",

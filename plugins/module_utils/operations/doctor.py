@@ -22,7 +22,7 @@ from ..engine.transport import Disconnected, Untrusted
 from ..platform.credential_references import Reference
 from ..platform.credentials import is_placeholder
 from ..platform.quantity import parse
-from . import copies, definitions, doctor_inputs, shortfalls
+from . import copies, definitions, doctor_inputs, identity, shortfalls
 from .certificates import expiry
 from .cluster_view import AUTOSCALER, CRON_JOB, DEPLOYMENT, INGRESS, POD, SECRET, STATEFUL_SET, at_once, list_if_allowed
 from .releases import MANIFESTS
@@ -72,6 +72,8 @@ class Facts:
     namespace: str = ""
     version: str = ""
     metrics: bool = True
+    # Whether the UID of the cluster can be read.
+    identified: bool = True
     deprecated: str = ""
     declared: copies.Declared = field(default_factory=copies.Declared)
     copies: copies.Copies = field(default_factory=copies.Copies)
@@ -96,9 +98,12 @@ def read(cluster: Cluster, namespace: str, facts: Facts) -> Facts:
         jobs[name] = lambda name=name: _definition(cluster, name)
     jobs["version"] = lambda: str(cluster.version().get("gitVersion", ""))
     jobs["metrics"] = lambda: _served(cluster, "/apis/metrics.k8s.io/v1beta1")
+    jobs["identified"] = lambda: bool(identity.uid(cluster))
     jobs["deprecated"] = lambda: _text(cluster, "/metrics")
     found = at_once(jobs)
-    facts.version, facts.metrics, facts.deprecated = (found.pop(name) for name in ("version", "metrics", "deprecated"))
+    facts.version, facts.metrics, facts.deprecated, facts.identified = (
+        found.pop(name) for name in ("version", "metrics", "deprecated", "identified")
+    )
     facts.objects = found
     key = secret_values(_credentials_of(facts)).get("qdrant_read_only_api_key", "")
     facts.copies = copies.read(cluster, namespace, facts.declared, facts.of("Pod"), key)
@@ -138,6 +143,7 @@ def examine(facts: Facts, now: datetime) -> list[Finding]:
     checks = (
         _version,
         _definitions,
+        _identity,
         _metrics,
         _storage,
         _enforcement,
@@ -183,6 +189,15 @@ def _definitions(facts: Facts) -> Iterator[Finding]:
         for definition in facts.of(name):
             for hurts, what, remedy in definitions.examine(definition):
                 yield Finding(PROBLEM if hurts else ADVICE, what, remedy)
+
+
+def _identity(facts: Facts) -> Iterator[Finding]:
+    if not facts.identified:
+        yield Finding(
+            ADVICE,
+            f"This user may not read the namespace {identity.SYSTEM}: a run cannot tell this cluster from another one",
+            "apply docs/guide/deployer-cluster-role.yaml and bind it to the user; then set platform_cluster_uid",
+        )
 
 
 def _metrics(facts: Facts) -> Iterator[Finding]:

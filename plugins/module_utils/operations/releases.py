@@ -327,6 +327,15 @@ def _forget(cluster: Cluster, namespace: str, releases: list[Release]) -> None:
             cluster.delete(SECRET, namespace, name)
 
 
+def forget(cluster: Cluster, namespace: str) -> int:
+    """Delete all releases and their manifests; how many objects. Raises EngineError."""
+    gone = 0
+    for kind, label in ((CONFIG_MAP, LABEL), (SECRET, MANIFESTS)):
+        for obj in cluster.list(kind, namespace, labels=label)[0]:
+            gone += cluster.delete(kind, namespace, obj["metadata"]["name"], uid=obj["metadata"]["uid"])
+    return gone
+
+
 # --- manifests --------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,45 @@ def test_a_kubeconfig_as_a_dict(folder: Path) -> None:
     assert config.resolve({"kubeconfig": document}, {}).authorization() == "Bearer t"
 
 
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_a_kubeconfig_as_text(folder: Path, form: str) -> None:
+    document = yaml.safe_load(kubeconfig(folder, {}, {"token": "t"}).read_text())
+    text = yaml.safe_dump(document) if form == "yaml" else json.dumps(document)
+    connection = config.resolve({"kubeconfig": text}, {})
+    assert (connection.server, connection.authorization()) == ("https://api.example.test:6443", "Bearer t")
+    assert connection.address == "https://api.example.test:6443, context here"
+
+
+def test_keys_of_a_kubeconfig_as_data_reach_no_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = {**_exec_user(folder), "client-certificate-data": _data("CERT"), "client-key-data": _data("KEY-IN-CLEAR")}
+    document = yaml.safe_load(kubeconfig(folder, {}, user).read_text())
+    written: list[str] = []
+    create = tempfile.mkstemp
+
+    def mkstemp(*arguments: Any, **options: Any) -> tuple[int, str]:
+        made = create(*arguments, **options)
+        written.append(made[1])
+        return made
+
+    monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
+    connection = config.resolve({"kubeconfig": document}, {})
+    assert (connection.client_cert, connection.client_key) == (b"CERT", b"KEY-IN-CLEAR")
+    assert connection.authorization() == "Bearer from-exec"
+    assert not [path for path in written if b"KEY-IN-CLEAR" in Path(path).read_bytes()]
+
+
+@pytest.mark.parametrize("text", ["clusters: [\nhunter22", "x" * 600 + "hunter22", "a: b\npassword: hunter22"])
+def test_a_kubeconfig_that_is_none_is_not_quoted(text: str) -> None:
+    with pytest.raises(errors.ConfigurationError) as caught:
+        config.resolve({"kubeconfig": text}, {})
+    assert "kubeconfig" in str(caught.value)
+    assert "hunter22" not in str(caught.value)
+    with pytest.raises(errors.ConfigurationError) as caught:
+        config.refuse_contradiction({"kubeconfig": text}, {"K8S_AUTH_HOST": "https://jane:hunter22@env.test"})
+    assert "hunter22" not in str(caught.value)
+    assert "https://env.test" in str(caught.value)
+
+
 # --- precedence -------------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +208,65 @@ def test_options_come_before_the_environment_and_both_before_the_kubeconfig(fold
     assert (from_env.server, from_env.authorization()) == ("https://env.test", "Bearer of-env")
     from_options = config.resolve({"api_key": "of-option", "host": "https://option.test"}, env)
     assert (from_options.server, from_options.authorization()) == ("https://option.test", "Bearer of-option")
+
+
+def test_own_context_is_stronger_than_a_host_of_the_environment(folder: Path) -> None:
+    file = kubeconfig(folder, {}, {"token": "of-file"})
+    env = {"K8S_AUTH_HOST": "https://env.test", "K8S_AUTH_API_KEY": "of-env", "K8S_AUTH_SSL_CA_CERT": "/no/ca"}
+    with pytest.raises(errors.ConfigurationError, match="/no/ca"):  # the kubeconfig brings no authority
+        config.resolve({"kubeconfig": str(file), "context": "here"}, env)
+    del env["K8S_AUTH_SSL_CA_CERT"]
+    found = config.resolve({"kubeconfig": str(file), "context": "here"}, env)
+    assert (found.server, found.authorization()) == ("https://api.example.test:6443", "Bearer of-file")
+    assert config.resolve({"context": "here"}, {"K8S_AUTH_KUBECONFIG": str(file)}).context == "here"
+
+
+def test_environment_completes_what_the_host_leaves_out(folder: Path) -> None:
+    params = {"host": "https://own.test"}
+    assert config.resolve(params, {"K8S_AUTH_API_KEY": "of-env"}).authorization() == "Bearer of-env"
+    file = str(kubeconfig(folder, {"server": "https://own.test"}, {"token": "of-file"}))
+    assert config.resolve(params, {"K8S_AUTH_KUBECONFIG": file}).authorization() == "Bearer of-file"
+    nobody = str(kubeconfig(folder, {}, {}, "nobody"))
+    assert config.resolve({"kubeconfig": nobody}, {"K8S_AUTH_API_KEY": "x"}).authorization() == "Bearer x"
+    with pytest.raises(errors.ConfigurationError, match=r"no login to https://own\.test is given"):
+        config.resolve(params, {})
+
+
+@pytest.mark.parametrize(
+    ("params", "env"),
+    [
+        ({"context": "here"}, {"K8S_AUTH_KUBECONFIG": "FILE"}),
+        ({"kubeconfig": "FILE"}, {"KUBECONFIG": "/somewhere/else"}),
+        ({"kubeconfig": "FILE"}, {"K8S_AUTH_KUBECONFIG": "COPY"}),
+        ({"kubeconfig": "FILE"}, {"K8S_AUTH_CONTEXT": "here"}),
+        ({"host": "api.example.test:6443"}, {"K8S_AUTH_HOST": "https://API.example.test.:6443/"}),
+        ({}, {"K8S_AUTH_HOST": "https://env.test", "K8S_AUTH_KUBECONFIG": "/nonexistent"}),
+        ({"context": "there"}, {"K8S_AUTH_KUBECONFIG": "FILE", "K8S_AUTH_HOST": "https://other.example.test"}),
+    ],
+)
+def test_words_that_agree_are_accepted(folder: Path, params: dict[str, str], env: dict[str, str]) -> None:
+    paths = {"FILE": str(kubeconfig(folder, {}, {})), "COPY": str(kubeconfig(folder, {}, {}, "copy"))}
+    config.refuse_contradiction(*({key: paths.get(v, v) for key, v in said.items()} for said in (params, env)))
+
+
+@pytest.mark.parametrize(
+    ("params", "env", "both"),
+    [
+        ({"context": "eu"}, {"K8S_AUTH_HOST": "https://env.test"}, ("platform_context eu", "K8S_AUTH_HOST")),
+        ({"kubeconfig": "FILE"}, {"K8S_AUTH_CONTEXT": "there"}, ("platform_kubeconfig", "K8S_AUTH_CONTEXT there")),
+        ({"host": "https://own.test"}, {"K8S_AUTH_KUBECONFIG": "FILE"}, ("platform_host", "K8S_AUTH_KUBECONFIG")),
+        ({"kubeconfig": "FILE"}, {"K8S_AUTH_KUBECONFIG": "/gone"}, ("platform_kubeconfig", "K8S_AUTH_KUBECONFIG")),
+        ({"context": "here"}, {"K8S_AUTH_CONTEXT": "there", "K8S_AUTH_KUBECONFIG": "FILE"}, ("here", "there")),
+    ],
+)
+def test_words_that_contradict_are_refused_by_name(
+    folder: Path, params: dict[str, str], env: dict[str, str], both: tuple[str, str]
+) -> None:
+    file = str(kubeconfig(folder, {}, {"token": "t"}))
+    given = [{key: file if v == "FILE" else v for key, v in said.items()} for said in (params, env)]
+    with pytest.raises(errors.ConfigurationError) as caught:
+        config.refuse_contradiction(given[0], given[1])
+    assert all(word in str(caught.value) for word in both), caught.value
 
 
 def test_a_host_with_credentials_needs_no_kubeconfig(tmp_path: Path) -> None:
