@@ -177,6 +177,9 @@ class ActionModule(ActionBase):
             "changed": any(result.changed for result in every),
             "objects": [{"tier": tier, **entry} for tier, result in results.items() for entry in result.objects()],
             "counts": {action: sum(count[action] for count in counts) for action in tiers.ACTIONS},
+            "replaced_pods": [
+                {"tier": tier, **pod} for tier, result in results.items() for pod in result.replaced_pods()
+            ],
             "seconds": {tier: result.seconds for tier, result in results.items()},
         }
         if self._task.diff:

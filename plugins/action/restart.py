@@ -47,7 +47,8 @@ class ActionModule(Operation):
         if check:
             return {"changed": True, "objects": names}
         if args["wait"]:
-            workloads.wait(cluster, namespace, objects, args["wait_timeout"], Progress("restart", check).waits)
+            progress = Progress("restart", check)
+            workloads.wait(cluster, namespace, objects, args["wait_timeout"], progress.waits, progress.replaced)
             self.say("All pods are new and ready.")
         return {"changed": True, "objects": names}
 

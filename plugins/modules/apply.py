@@ -241,6 +241,27 @@ counts:
   returned: when a cluster was contacted
   type: dict
   sample: {created: 0, configured: 1, recreated: 0, unchanged: 41, pruned: 0, kept: 0}
+replaced_pods:
+  description: >-
+    Pods of StatefulSets that were deleted during the wait (in check mode, would be) because they were of an earlier
+    revision and could not start, which their controller waits for. Their volumes stay.
+  returned: when a cluster was contacted
+  type: list
+  elements: dict
+  contains:
+    tier:
+      description: The tier of the StatefulSet.
+      type: str
+    namespace:
+      description: The pod's namespace.
+      type: str
+    name:
+      description: The pod's name.
+      type: str
+    reason:
+      description: Why it could not start, in Kubernetes' words.
+      type: str
+      sample: ImagePullBackOff
 seconds:
   description: >-
     How long reading and writing (C(apply)), the wait (C(wait)) and pruning (C(prune)) of each tier took; steps that

@@ -56,7 +56,7 @@ class Progress:
 
     def listener(self) -> Listener:
         """What the engine calls meanwhile."""
-        return Listener(self.wrote, self.pruned, self.waits, self.say, self.plans)
+        return Listener(self.wrote, self.pruned, self.waits, self.say, self.plans, self.replaced)
 
     def plans(self, total: int) -> None:
         """So many objects are about to be written."""
@@ -82,6 +82,14 @@ class Progress:
     def kept(self, obj: Mapping[str, Any], reason: str) -> None:
         """An object that nobody declares any more stays."""
         self._line(f"{describe(obj)} kept: it {reason}")
+
+    def replaced(self, pod: Mapping[str, Any], reason: str) -> None:
+        """A pod that was stuck on an earlier revision was deleted, so that one of the new revision takes its place."""
+        name = f"Pod {pod['metadata']['name']}"
+        self.changes.append(f"replaced {name}")
+        self._line(
+            f"{name} {self._would}replaced: it is of an earlier revision and cannot start ({reason}); its volume stays"
+        )
 
     def say(self, line: str) -> None:
         """Something else that is worth a line."""

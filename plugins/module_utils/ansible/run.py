@@ -122,6 +122,7 @@ class Run:
             progress.kept(obj, reason)
         progress.ends(result.counts())
         done = {"changed": result.changed, "objects": result.objects(), "counts": result.counts()}
+        done["replaced_pods"] = result.replaced_pods()
         self.note({"tier": source.tier, "outcome": "ok", **done, "seconds": _total(began, result.seconds)})
         return result
 

@@ -242,13 +242,17 @@ class Cluster:
         name: str,
         *,
         uid: str = "",
+        version: str = "",
         propagation: str = "Background",
         dry_run: bool = False,
     ) -> bool:
-        """Delete one object; False where it was gone already, or is another one (``uid``) by now."""
+        """Delete one object; False if it is gone already, is another one (``uid``) or has changed since (``version``).
+
+        ``version``: its resourceVersion.
+        """
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        if preconditions := {k: v for k, v in (("uid", uid), ("resourceVersion", version)) if v}:
+            options["preconditions"] = preconditions
         if dry_run:
             options["dryRun"] = ["All"]
         try:

@@ -14,7 +14,7 @@ from .cluster import Cluster
 from .errors import EngineError
 from .kinds import BUILT_IN
 from .manifests import Identity, describe, identity
-from .readiness import behind
+from .pod_revision import cured, observed, outdated
 from .transport import Disconnected, Untrusted
 
 Object = dict[str, Any]
@@ -30,7 +30,7 @@ EVENTS = 5
 
 # Seconds that a finding must last before it is final. Some states cure themselves: a registry that hiccups, a Secret
 # that another controller is about to make, a node that an autoscaler is about to bring.
-# A probe that does not pass has a deadline of its own: see `_patience`.
+# A probe that does not pass has a deadline of its own: see `patience`.
 _PATIENCE: Mapping[str, float] = {
     "InvalidImageName": 0,
     "ErrImageNeverPull": 0,
@@ -116,8 +116,8 @@ class Diagnosis:
         self._forget(obj, findings)
         for finding in findings:
             first = self._since[identity(obj)].setdefault(finding.key, now)
-            patience = _patience(finding)
-            if patience is not None and now - first >= patience:
+            least = patience(finding)
+            if least is not None and now - first >= least:
                 lasting.append(finding)
         return lasting
 
@@ -135,13 +135,26 @@ class Diagnosis:
         """The findings, and the pods of the version that is being rolled out which are not ready."""
         namespace = obj["metadata"].get("namespace")
         pods = self._pods(obj, namespace)
-        waiting = [pod for pod in pods if not _ready(pod)]
+        waiting = [pod for pod in pods if not pod_ready(pod)]
         found = _conditions(obj)
         for pod in waiting:
-            found.extend(_pod_findings(pod) or self._mounts(pod, namespace) or [_on_its_way(pod)])
+            found.extend(self._of_pod(obj, pod))
         if obj["kind"] not in {"Deployment", "Pod"} and _lacks_pods(obj):
             found.extend(self._refused(obj, pods, namespace))
         return found, waiting
+
+    def pod_findings(self, pod: Object) -> list[Finding]:
+        """What keeps ``pod`` from being ready, empty if it is on its way. Raises EngineError."""
+        return _pod_findings(pod) or self._mounts(pod, pod["metadata"].get("namespace"))
+
+    def _of_pod(self, obj: Object, pod: Object) -> list[Finding]:
+        """Of a pod of an earlier revision only what the new one has too: that is final for both."""
+        findings = self.pod_findings(pod)
+        if not outdated(obj, pod):
+            return findings or [_on_its_way(pod)]
+        template = obj["spec"]["template"]
+        shared = [f for f in findings if f.reason != "NotReady" and not cured(f.reason, f.container, pod, template)]
+        return shared or [_earlier(pod, findings)]
 
     def _refused(self, obj: Object, pods: Iterable[Object], namespace: str | None) -> list[Finding]:
         """Pods that quota or admission does not let a controller make. Only a Deployment has a condition for it."""
@@ -203,12 +216,17 @@ class Diagnosis:
         return sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
 
     def _current(self, obj: Object, pods: list[Object], namespace: str | None, labels: str) -> list[Object]:
-        """Pods of a Deployment's new version. Those of the last may be broken: to mend that is what a run is for."""
-        revision = (obj["metadata"].get("annotations") or {}).get(_REVISION)
-        if obj["kind"] != "Deployment" or revision is None or all(_ready(pod) for pod in pods):
-            return pods
-        if behind(obj):
+        """Pods that tell of the new version. Those of the last may be broken: to mend that is what a run is for.
+
+        A StatefulSet does not always replace those by itself (see ``stuck_pods``), so they are named all the same.
+        """
+        if not observed(obj):
             return []  # the new version is not there yet
+        if obj["kind"] == "DaemonSet":
+            return [pod for pod in pods if not outdated(obj, pod)]
+        revision = (obj["metadata"].get("annotations") or {}).get(_REVISION)
+        if obj["kind"] != "Deployment" or revision is None or all(pod_ready(pod) for pod in pods):
+            return pods
         sets = {
             owner["metadata"].get("uid")
             for owner in self.cluster.list(REPLICA_SET, namespace, labels=labels)[0]
@@ -269,7 +287,7 @@ def _restarts(finding: Finding) -> int:
     return max((s.get("restartCount", 0) for s in statuses if s.get("name") == finding.container), default=_CRASHES)
 
 
-def _patience(finding: Finding) -> float | None:
+def patience(finding: Finding) -> float | None:
     """Seconds that ``finding`` must last before it is final; None where it never is."""
     if finding.reason == "CrashLoopBackOff" and _restarts(finding) < _CRASHES:
         return None
@@ -307,7 +325,7 @@ def _is_kind(event: Object, obj: Object) -> bool:
     return bool(event["involvedObject"].get("kind", obj["kind"]) == obj["kind"])
 
 
-def _ready(pod: Object) -> bool:
+def pod_ready(pod: Object) -> bool:
     status = pod.get("status") or {}
     if status.get("phase") == "Succeeded":
         return True
@@ -350,6 +368,12 @@ def _on_its_way(pod: Object) -> Finding:
     leaving = pod["metadata"].get("deletionTimestamp")
     reason, message = ("Terminating", "is on its way out") if leaving else ("Starting", "is on its way up")
     return Finding(f"Pod {pod['metadata']['name']}", reason, message, pod)
+
+
+def _earlier(pod: Object, findings: list[Finding]) -> Finding:
+    """Never final: it says nothing of the version that is rolled out."""
+    why = f" ({findings[0].reason})" if findings else ""
+    return Finding(f"Pod {pod['metadata']['name']}", "EarlierRevision", f"is to be replaced{why}", pod)
 
 
 def _unready(where: str, pod: Object, container: Object, initial: bool) -> Finding:

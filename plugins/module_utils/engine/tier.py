@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import diff, gates, manifests, reload
+from . import claims, diff, gates, manifests, reload
 from . import prune as pruning
 from .applier import Applier, Outcome
 from .applyset import ApplySet
@@ -25,6 +25,7 @@ from .leaving import Leaving
 from .manifests import Identity, identity, secret_values
 from .render import Renderer, Resolve
 from .snapshot import Snapshot
+from .stuck_pods import would_replace
 from .waiter import Waiter
 
 Object = dict[str, Any]
@@ -53,10 +54,12 @@ class Result:
     seconds: dict[str, float] = field(default_factory=dict)
     # Workloads whose servers took up a Secret that they had not taken up yet.
     reloaded: list[Object] = field(default_factory=list)
+    # Pods that were deleted because they were stuck on an earlier revision of their StatefulSet, and why.
+    replaced: list[tuple[Object, str]] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        return bool(self.pruned or self.reloaded) or any(outcome.changed for outcome in self.outcomes)
+        return bool(self.pruned or self.reloaded or self.replaced) or any(o.changed for o in self.outcomes)
 
     def objects(self) -> list[dict[str, str]]:
         """One entry per object: api_version, kind, namespace, name, action."""
@@ -72,6 +75,13 @@ class Result:
         for entry in self.objects():
             counts[entry["action"]] += 1
         return counts
+
+    def replaced_pods(self) -> list[dict[str, str]]:
+        """One entry per pod that was stuck on an earlier revision: namespace, name, reason."""
+        return [
+            {"namespace": pod["metadata"]["namespace"], "name": pod["metadata"]["name"], "reason": reason}
+            for pod, reason in self.replaced
+        ]
 
     def diffs(self) -> list[dict[str, str]]:
         """Ansible's diff of every object that changes or goes; values of Secrets masked."""
@@ -155,6 +165,7 @@ class Listener:
     on_wait: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None
     say: Callable[[str], None] = lambda _line: None
     on_plan: Callable[[int], None] = lambda _total: None
+    on_replaced: Callable[[Object, str], None] = lambda _pod, _reason: None
 
 
 def apply_tier(
@@ -188,6 +199,19 @@ def apply_tier(
         on_pruned=listener.on_pruned,
     )
 
+    replaced: list[tuple[Object, str]] = []
+
+    def replace(pod: Object, reason: str) -> None:
+        replaced.append((pod, reason))
+        listener.on_replaced(pod, reason)
+
+    def wait(objects: Iterable[Object]) -> None:
+        waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait, replaced=replace)
+        try:
+            waiter.wait(objects)
+        finally:
+            claims.record(cluster, waiter.ready(), listener.say)
+
     def pass_gates(live: list[Object]) -> None:
         waiter = Waiter(cluster, applyset, gates.patience(live), listener.on_wait, gates.LOG_LINES)
         try:
@@ -218,16 +242,19 @@ def apply_tier(
             outcomes = applier.run(loaded.objects)
         for note in leaving.notes():
             listener.say(note)
-        if options.wait_seconds and not options.check:
-            waiter = Waiter(cluster, applyset, options.wait_seconds, listener.on_wait)
+        if options.check:
+            for outcome in outcomes:
+                for pod, reason in _stuck(cluster, outcome):
+                    replace(pod, reason)
+        elif options.wait_seconds:
             with _timed(seconds, "wait"):
-                waiter.wait(o.after for o in outcomes if o.after)
+                wait(o.after for o in outcomes if o.after)
         due = [] if options.check else reload.due(outcomes)
         if due:
             lease.acquire_once()
             taken = [reload.take_up(cluster, work, execute, listener.say) for work in due]
             if options.wait_seconds:
-                Waiter(cluster, applyset, options.wait_seconds, listener.on_wait).wait(obj for obj in taken if obj)
+                wait(obj for obj in taken if obj)
         if leaving.plan.going:
             with _timed(seconds, "prune"):
                 if not options.check:
@@ -235,7 +262,15 @@ def apply_tier(
                 leaving.finish()
     finally:
         lease.release()
-    return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, [work.workload for work in due if not work.new])
+    taken_up = [work.workload for work in due if not work.new]
+    return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, taken_up, replaced)
+
+
+def _stuck(cluster: Cluster, outcome: Outcome) -> list[tuple[Object, str]]:
+    """Pods of a StatefulSet that a run would replace because they are stuck on an earlier revision."""
+    if outcome.desired["kind"] != "StatefulSet" or not outcome.before or not outcome.after:
+        return []
+    return would_replace(cluster, outcome.before, outcome.after)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from .interruption import Interrupted
 from .kinds import BUILT_IN, Kind
 from .manifests import Identity, describe, identity
 from .readiness import AWAITED, CURRENT, Readiness, State, overdue, readiness
+from .stuck_pods import Replaced, StuckPods
 
 Object = dict[str, Any]
 
@@ -53,6 +54,7 @@ class Waiter:
     """Follows a set of objects until all are ready.
 
     ``progress(done, total, waiting)`` is called twice a second; ``waiting`` maps object names to what they wait for.
+    ``replaced(pod, reason)`` is called with a pod that was deleted because it was stuck on an earlier revision.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Waiter:
         timeout: float,
         progress: Callable[[int, int, dict[str, str]], None] = lambda _done, _total, _waiting: None,
         log_lines: int = LOG_LINES,
+        replaced: Replaced = lambda _pod, _reason: None,
     ) -> None:
         self._cluster = cluster
         self._applyset = applyset
         self._timeout = timeout
         self._progress = progress
         self._log_lines = log_lines
+        self._replaced = replaced
         self._change = threading.Condition()
         self._live: dict[Identity, Object] = {}
         self._state: dict[Identity, Readiness] = {}
@@ -100,6 +104,7 @@ class Waiter:
         began = time.monotonic()
         deadline = began + self._timeout
         diagnosis = Diagnosis(self._cluster, log_lines=self._log_lines)
+        stuck = StuckPods(self._cluster, diagnosis, self._replaced)
         next_look = time.monotonic() + DIAGNOSE_SECONDS
         looks = 0
         while True:
@@ -128,6 +133,9 @@ class Waiter:
                 next_look = now + DIAGNOSE_SECONDS
                 looks += 1
                 looked_at = _some(list(objects.values()), looks)
+                for key, reason in stuck.replace(looked_at).items():
+                    pending[key] = Readiness(State.FAILED, reason)
+                    failed[key] = reason
                 for obj, finding in diagnosis.fatal(looked_at, every=len(looked_at) == len(objects)):
                     failed[identity(obj)] = finding.reason
             if failed:
@@ -148,6 +156,11 @@ class Waiter:
         raise WaitFailed(
             f"{names}: {what}.", report, "What was applied stays; mend the cause and run again, it goes on from here."
         )
+
+    def ready(self) -> list[Object]:
+        """What was ready when the wait ended, in full or not, as last seen."""
+        with self._change:
+            return [self._live[key] for key, state in self._state.items() if state.ready]
 
     # --- following ----------------------------------------------------------------------------------------------------
 

@@ -16,9 +16,9 @@ from .screen import count
 
 Object = dict[str, Any]
 
-_SIGN = {"created": "+", "configured": "~", "recreated": "±", "pruned": "-", "kept": "!"}
+_SIGN = {"created": "+", "configured": "~", "recreated": "±", "replaced": "±", "pruned": "-", "kept": "!"}
 # Actions that a run would do; an object that is kept stays as it is.
-CHANGES = ("created", "configured", "recreated", "pruned")
+CHANGES = ("created", "configured", "recreated", "replaced", "pruned")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Plan:
         for result in self.tiers.values():
             for action, number in result.counts().items():
                 total[action] = total.get(action, 0) + number
+            if result.replaced:
+                total["replaced"] = total.get("replaced", 0) + len(result.replaced)
         return total
 
     @property
@@ -115,6 +117,8 @@ def items(result: Result) -> Iterator[Item]:
             if outcome.action == "configured" and not details:
                 details = ["the record of what is declared, nothing else"]
             yield Item(outcome.action, outcome.desired, details)
+    for pod, reason in result.replaced:
+        yield Item("replaced", pod, [f"is of an earlier revision and cannot start ({reason}); its volume stays"])
     for obj in result.pruned:
         yield Item("pruned", obj, [])
     for obj, reason in result.kept:

@@ -11,6 +11,7 @@ from ..engine.cluster import Cluster
 from ..engine.errors import EngineError
 from ..engine.kinds import BUILT_IN
 from ..engine.manifests import describe
+from ..engine.stuck_pods import Replaced
 from ..engine.waiter import Waiter
 from .cluster_view import AUTOSCALER, NAME, WORKLOADS, nothing_there, parents, read, tiers, workload
 
@@ -77,11 +78,18 @@ def _patch(
     return cluster.patch(kind, namespace, name, body, "operator", subresource=subresource, dry_run=check)
 
 
-def wait(cluster: Cluster, namespace: str, objects: list[Object], seconds: float, progress: Progress) -> None:
-    """Until the pods of ``objects`` are ready. Raises WaitFailed with the cause."""
+def wait(
+    cluster: Cluster,
+    namespace: str,
+    objects: list[Object],
+    seconds: float,
+    progress: Progress,
+    replaced: Replaced = lambda _pod, _reason: None,
+) -> None:
+    """Until the pods of ``objects`` are ready. ``replaced``: see ``Waiter``. Raises WaitFailed with the cause."""
     by_id = tiers(parents(cluster, namespace))
     by_tier: dict[str, list[Object]] = {}
     for obj in objects:
         by_tier.setdefault(by_id.get((obj["metadata"].get("labels") or {}).get(PART_OF, ""), ""), []).append(obj)
     for tier, members in by_tier.items():
-        Waiter(cluster, ApplySet(tier, namespace), seconds, progress).wait(members)
+        Waiter(cluster, ApplySet(tier, namespace), seconds, progress, replaced=replaced).wait(members)

@@ -16,6 +16,12 @@ _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _VERBS = ("get", "list", "watch", "create", "patch", "delete")
 _LEASE = ("coordination.k8s.io", "leases")  # of every tier that is written
 _LEASE_VERBS = ("get", "create", "update", "delete")
+# Of tiers with stores: pods that are stuck on an earlier revision are deleted, claims remember the image of their data.
+_STORE_TIERS = frozenset({"datastores", "nats"})
+_STORES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "pods"): ("get", "list", "delete"),
+    ("", "persistentvolumeclaims"): ("get", "list", "patch"),
+}
 
 # What each tier writes: API group -> plural names. Cluster-scoped ones stand in CLUSTER_SCOPED.
 TIERS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -96,7 +102,7 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
             for group, plural in CLUSTER_SCOPED.get(tier, ())
         ),
     ]
-    if wanted.tiers & {"datastores", "nats"}:
+    if wanted.tiers & _STORE_TIERS:
         checks.append(_check_storage)
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
@@ -214,6 +220,8 @@ def _needed(wanted: Wanted) -> dict[tuple[str, str], tuple[str, ...]]:
     }
     if wanted.routes and "ingress" in wanted.tiers:
         needed[wanted.routes[:2]] = _VERBS
+    if wanted.tiers & _STORE_TIERS:
+        needed = _STORES | needed
     if wanted.tiers:
         needed[_LEASE] = _LEASE_VERBS
     return needed

@@ -30,6 +30,11 @@ class FakeCluster:
         self.watches: list[str] = []
         self.logs: dict[str, str] = {}
         self.failing: Exception | None = None
+        # (kind, name, preconditions) of every delete, and (kind, name, body) of every patch.
+        self.deletes: list[tuple[str, str, dict[str, str]]] = []
+        self.patches: list[tuple[str, str, Object]] = []
+        # What the next delete or patch raises.
+        self.refusal: Exception | None = None
         self.transport = SimpleNamespace(request=self._request)
 
     def find(self, kind: kinds.Kind, namespace: str | None, name: str) -> Object | None:
@@ -40,6 +45,23 @@ class FakeCluster:
         if self.failing:
             raise self.failing
         return [copy.deepcopy(o) for o in self.objects if o["kind"] == kind.kind], "100"
+
+    def delete(self, kind: kinds.Kind, namespace: str | None, name: str, **preconditions: str) -> bool:
+        if self.refusal:
+            raise self.refusal
+        self.deletes.append((kind.kind, name, preconditions))
+        there = self.find(kind, namespace, name)
+        if there:
+            self.objects.remove(there)
+        return there is not None
+
+    def patch(self, kind: kinds.Kind, namespace: str | None, name: str, body: Object, writer: str) -> Object:
+        if self.refusal:
+            raise self.refusal
+        if (there := self.find(kind, namespace, name)) is None:
+            raise status_error(404)
+        self.patches.append((kind.kind, name, body))
+        return there
 
     def watch(self, kind: kinds.Kind, namespace: str | None, version: str, **_: Any) -> Iterator[tuple[str, Object]]:
         self.watches.append(version)
