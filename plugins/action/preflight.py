@@ -18,10 +18,11 @@ from ..module_utils.ansible.variables import ROLES, argument_spec, preload
 from ..module_utils.engine.cluster import connect
 from ..module_utils.engine.errors import EngineError
 from ..module_utils.engine.render import plain
-from ..module_utils.platform import target
+from ..module_utils.platform import images, target
 from ..module_utils.platform.catalogue import Model
 from ..module_utils.platform.problems import Problems
 from ..module_utils.platform.specs import Specs
+from ..module_utils.platform.store_versions import UNCHECKED
 from ..module_utils.platform.validate import check_inputs
 
 SPECS = "*/meta/argument_specs.yml"
@@ -122,6 +123,7 @@ class ActionModule(ActionBase):
                 for name, store in model.stores.items()
             ),
             routes=target.routes(values.get("ingress_kind")),
+            stores=_stores(values, model),
         )
         try:
             cluster = connect(args, patience=PATIENCE_SECONDS)
@@ -141,6 +143,20 @@ class ActionModule(ActionBase):
         if self._task._role:
             names |= {parent.get_name().rpartition(".")[2] for parent in self._task._role.get_parents()}
         return sorted(names & target.TIERS.keys())
+
+
+def _stores(values: Mapping[str, Any], model: Model) -> dict[str, tuple[str, str]]:
+    """Store -> the variable of its image and the image, without those that are not to be checked."""
+    found = {}
+    for store in model.stores.keys() - set(values.get(UNCHECKED) or ()):
+        if image := model.images.get(store):
+            saying = (name for name in images.VARIABLES if store in _mapping(values.get(name)))
+            found[store] = (f"{next(saying, images.VARIABLES[-1])}.{store}", image.text(model.registry))
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _cause(error: AnsibleError) -> str:

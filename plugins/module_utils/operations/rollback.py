@@ -15,6 +15,7 @@ from ..engine.applyset import ApplySet
 from ..engine.cluster import Cluster
 from ..engine.errors import EngineError
 from ..engine.manifests import Identity, describe, identity
+from ..platform import store_versions
 from . import releases
 from .cluster_view import SECRET
 from .execute import executor
@@ -120,6 +121,8 @@ def prepare(
                 )
             result.lacking.append(f"{describe(obj)} stays as it is: {reason}.")
         result.tiers[tier] = done
+    stores = [obj for tier in DATA_TIERS & result.tiers.keys() for obj in result.tiers[tier]]
+    store_versions.refuse(cluster, namespace, stores)
     return result
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from .problems import Problems
 
+# Where a reference may come from, the strongest first.
+VARIABLES = ("platform_image_overrides", "platform_images_built", "platform_images")
 _NAME = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REGISTRY = r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?|[A-Za-z0-9-]+:[0-9]+|localhost)"
 _REFERENCE = re.compile(
@@ -62,11 +64,7 @@ def read(images: Any, built: Any, overrides: Any, problems: Problems) -> dict[st
     Faults name the variable that the reference came from.
     """
     read_images: dict[str, Image] = {}
-    for variable, source in (
-        ("platform_images", images),
-        ("platform_images_built", built),
-        ("platform_image_overrides", overrides),
-    ):
+    for variable, source in zip(reversed(VARIABLES), (images, built, overrides), strict=True):
         if source is None:
             continue
         if not isinstance(source, Mapping):

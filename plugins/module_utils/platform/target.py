@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from ..engine.errors import ApiError
+from . import store_versions
 from .problems import Problems
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -80,6 +81,7 @@ class Wanted:
 
     storage: (variable, class) of every volume, the class empty for the default one.
     routes: API group and plural of what carries the two hosts, and the variable that chose it.
+    stores: store -> the variable of its image and the image, of the stores whose data it has to read.
     """
 
     namespace: str
@@ -87,6 +89,7 @@ class Wanted:
     tiers: frozenset[str]
     storage: tuple[tuple[str, str], ...]
     routes: tuple[str, str, str] | None
+    stores: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
@@ -103,7 +106,7 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
         ),
     ]
     if wanted.tiers & _STORE_TIERS:
-        checks.append(_check_storage)
+        checks += [_check_storage, _check_store_versions]
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
     found = [Problems() for _ in checks]
@@ -157,6 +160,22 @@ def _check_storage(cluster: Cluster, wanted: Wanted, problems: Problems) -> None
             "",
             "asks for the default StorageClass, and the cluster has none",
             f"Name one. {there}",
+        )
+
+
+def _check_store_versions(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    images = {
+        store: wanted.stores[store][1]
+        for tier, stores in store_versions.STORES_OF_TIER.items()
+        for store in stores
+        if tier in wanted.tiers and store in wanted.stores
+    }
+    for refusal in store_versions.check(cluster, wanted.namespace, images):
+        problems.add(
+            wanted.stores[refusal.store][0],
+            refusal.image,
+            refusal.problem,
+            f"{refusal.remedy}. {store_versions.UNCHECKED}: [{refusal.store}] skips this check",
         )
 
 
