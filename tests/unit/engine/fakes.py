@@ -30,11 +30,6 @@ class FakeCluster:
         self.watches: list[str] = []
         self.logs: dict[str, str] = {}
         self.failing: Exception | None = None
-        # (kind, name, preconditions) of every delete, and (kind, name, body) of every patch.
-        self.deletes: list[tuple[str, str, dict[str, str]]] = []
-        self.patches: list[tuple[str, str, Object]] = []
-        # What the next delete or patch raises.
-        self.refusal: Exception | None = None
         self.transport = SimpleNamespace(request=self._request)
 
     def find(self, kind: kinds.Kind, namespace: str | None, name: str) -> Object | None:
@@ -45,6 +40,29 @@ class FakeCluster:
         if self.failing:
             raise self.failing
         return [copy.deepcopy(o) for o in self.objects if o["kind"] == kind.kind], "100"
+
+    def watch(self, kind: kinds.Kind, namespace: str | None, version: str, **_: Any) -> Iterator[tuple[str, Object]]:
+        self.watches.append(version)
+        if self.streams:
+            yield from self.streams.pop(0)()
+
+    def _request(self, method: str, path: str, query: dict[str, Any] | None = None) -> Any:
+        if isinstance(self.failing, Exception):
+            raise self.failing
+        text = self.logs.get(f"{(query or {}).get('container')}/{(query or {}).get('previous')}", "")
+        return SimpleNamespace(status=200 if text else 400, data=text.encode())
+
+
+class WritableCluster(FakeCluster):
+    """One whose objects can be deleted and patched, with everything that was written on record."""
+
+    def __init__(self, *objects: Object) -> None:
+        super().__init__(*objects)
+        # (kind, name, preconditions) of every delete, and (kind, name, body) of every patch.
+        self.deletes: list[tuple[str, str, dict[str, str]]] = []
+        self.patches: list[tuple[str, str, Object]] = []
+        # What the next delete or patch raises.
+        self.refusal: Exception | None = None
 
     def delete(self, kind: kinds.Kind, namespace: str | None, name: str, **preconditions: str) -> bool:
         if self.refusal:
@@ -62,17 +80,6 @@ class FakeCluster:
             raise status_error(404)
         self.patches.append((kind.kind, name, body))
         return there
-
-    def watch(self, kind: kinds.Kind, namespace: str | None, version: str, **_: Any) -> Iterator[tuple[str, Object]]:
-        self.watches.append(version)
-        if self.streams:
-            yield from self.streams.pop(0)()
-
-    def _request(self, method: str, path: str, query: dict[str, Any] | None = None) -> Any:
-        if isinstance(self.failing, Exception):
-            raise self.failing
-        text = self.logs.get(f"{(query or {}).get('container')}/{(query or {}).get('previous')}", "")
-        return SimpleNamespace(status=200 if text else 400, data=text.encode())
 
 
 def status_error(code: int, message: str = "x") -> errors.ApiError:

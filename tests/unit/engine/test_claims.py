@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .fakes import FakeCluster, make, status_error
+from .fakes import WritableCluster, make, status_error
 from .imports import claims
 
 Object = dict[str, Any]
@@ -26,7 +26,7 @@ def claim(ordinal: int) -> Object:
     return make("v1", "PersistentVolumeClaim", f"data-web-{ordinal}")
 
 
-def record(cluster: FakeCluster, obj: Object) -> list[str]:
+def record(cluster: WritableCluster, obj: Object) -> list[str]:
     said: list[str] = []
     claims.record(cluster, [obj], said.append)  # type: ignore[arg-type]
     return said
@@ -34,7 +34,7 @@ def record(cluster: FakeCluster, obj: Object) -> list[str]:
 
 def test_claims_and_set_are_noted_once() -> None:
     obj = stateful_set()
-    cluster = FakeCluster(obj, claim(0), claim(1))
+    cluster = WritableCluster(obj, claim(0), claim(1))
     assert record(cluster, obj) == []
     image = {"metadata": {"annotations": {claims.LAST_READY_IMAGE: "postgres:17.7"}}}
     noted = {"metadata": {"annotations": {claims.RECORDED: "4"}}}
@@ -47,7 +47,7 @@ def test_claims_and_set_are_noted_once() -> None:
 
 def test_ordinals_may_start_elsewhere_and_claims_may_lack() -> None:
     obj = stateful_set(spec={"ordinals": {"start": 1}})
-    cluster = FakeCluster(obj, claim(1))
+    cluster = WritableCluster(obj, claim(1))
     assert record(cluster, obj) == []
     assert [name for _, name, _ in cluster.patches] == ["data-web-1", "web"]
 
@@ -63,13 +63,13 @@ def test_ordinals_may_start_elsewhere_and_claims_may_lack() -> None:
     ids=["noted before", "no volumes", "some pods are of another revision", "no StatefulSet"],
 )
 def test_nothing_is_sent(obj: Object) -> None:
-    cluster = FakeCluster(obj, claim(0), claim(1))
+    cluster = WritableCluster(obj, claim(0), claim(1))
     assert (record(cluster, obj), cluster.patches) == ([], [])
 
 
 def test_failure_is_a_line_and_no_failure_of_the_run() -> None:
     obj = stateful_set()
-    cluster = FakeCluster(obj, claim(0))
+    cluster = WritableCluster(obj, claim(0))
     cluster.refusal = status_error(403, "may not patch claims")
     (line,) = record(cluster, obj)
     assert "StatefulSet web" in line

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .fakes import FakeCluster, make, status_error
+from .fakes import WritableCluster, make, status_error
 from .imports import diagnosis, pod_revision, stuck_pods
 
 Object = dict[str, Any]
@@ -68,7 +68,7 @@ class Clock:
         return self.now
 
 
-def look(cluster: FakeCluster, clock: Clock | None = None) -> tuple[stuck_pods.StuckPods, list[tuple[str, str]]]:
+def look(cluster: WritableCluster, clock: Clock | None = None) -> tuple[stuck_pods.StuckPods, list[tuple[str, str]]]:
     replaced: list[tuple[str, str]] = []
 
     def note(gone: Object, reason: str) -> None:
@@ -81,14 +81,14 @@ def look(cluster: FakeCluster, clock: Clock | None = None) -> tuple[stuck_pods.S
 
 def deleted(obj: Object, *pods: Object) -> list[str]:
     """Names of the pods that one look deletes."""
-    cluster = FakeCluster(obj, *pods)
+    cluster = WritableCluster(obj, *pods)
     stuck, _ = look(cluster)
     assert stuck.replace([obj]) == {}
     return [name for _, name, _ in cluster.deletes]
 
 
 def test_stuck_pod_is_deleted_as_it_was_seen() -> None:
-    cluster = FakeCluster(stateful_set(), pod(PULL))
+    cluster = WritableCluster(stateful_set(), pod(PULL))
     stuck, replaced = look(cluster)
     stuck.replace([stateful_set()])
     assert cluster.deletes == [("Pod", "web-0", {"uid": f"pod-0-{OLD}", "version": "7"})]
@@ -163,7 +163,7 @@ def test_pods_from_the_partition_on_are_replaced() -> None:
 
 
 def test_one_pod_goes_at_a_time_lowest_ordinal_first() -> None:
-    cluster = FakeCluster(stateful_set(), pod(PULL, ordinal=2), pod(PULL, ordinal=1))
+    cluster = WritableCluster(stateful_set(), pod(PULL, ordinal=2), pod(PULL, ordinal=1))
     stuck, replaced = look(cluster)
     stuck.replace([stateful_set()])
     assert [name for name, _ in replaced] == ["web-1"]
@@ -172,7 +172,7 @@ def test_one_pod_goes_at_a_time_lowest_ordinal_first() -> None:
 
 
 def test_crashing_pod_has_the_patience_of_a_wait() -> None:
-    clock, cluster = Clock(), FakeCluster(stateful_set(), pod(CRASH))
+    clock, cluster = Clock(), WritableCluster(stateful_set(), pod(CRASH))
     stuck, replaced = look(cluster, clock)
     stuck.replace([stateful_set()])
     assert replaced == []
@@ -183,7 +183,7 @@ def test_crashing_pod_has_the_patience_of_a_wait() -> None:
 
 def test_pod_that_crashed_once_is_left_alone() -> None:
     clock, once = Clock(), waiting("CrashLoopBackOff", restarts=1, lastState={"terminated": {"exitCode": 1}})
-    stuck, replaced = look(FakeCluster(stateful_set(), pod(once)), clock)
+    stuck, replaced = look(WritableCluster(stateful_set(), pod(once)), clock)
     for _ in range(5):
         stuck.replace([stateful_set()])
         clock.now += 60
@@ -192,7 +192,7 @@ def test_pod_that_crashed_once_is_left_alone() -> None:
 
 def test_running_pod_goes_after_its_probes_and_alone() -> None:
     clock, coming = Clock(), pod(waiting("ContainerCreating"), ordinal=1, revision=NEW)
-    cluster = FakeCluster(stateful_set(), pod(running()), coming)
+    cluster = WritableCluster(stateful_set(), pod(running()), coming)
     stuck, replaced = look(cluster, clock)
     for _ in range(5):
         stuck.replace([stateful_set()])
@@ -210,14 +210,14 @@ def test_running_pod_goes_after_its_probes_and_alone() -> None:
 
 def test_nothing_is_deleted_for_what_the_watch_saw_too_late() -> None:
     """The StatefulSet is read again: meanwhile another run made the pod's revision the wanted one."""
-    cluster = FakeCluster(stateful_set(updateRevision=OLD), pod(PULL))
+    cluster = WritableCluster(stateful_set(updateRevision=OLD), pod(PULL))
     stuck, replaced = look(cluster)
     stuck.replace([stateful_set()])
     assert (cluster.deletes, replaced) == ([], [])
 
 
 def test_refused_deletion_names_the_permission() -> None:
-    cluster = FakeCluster(stateful_set(), pod(PULL))
+    cluster = WritableCluster(stateful_set(), pod(PULL))
     cluster.refusal = status_error(403, "may not delete pods")
     stuck, replaced = look(cluster)
     ((_, reason),) = stuck.replace([stateful_set()]).items()
@@ -227,7 +227,7 @@ def test_refused_deletion_names_the_permission() -> None:
 
 
 def test_other_failures_are_tried_again() -> None:
-    cluster = FakeCluster(stateful_set(), pod(PULL))
+    cluster = WritableCluster(stateful_set(), pod(PULL))
     stuck, replaced = look(cluster)
     cluster.refusal = status_error(503)
     assert stuck.replace([stateful_set()]) == {}
@@ -248,20 +248,20 @@ def test_other_failures_are_tried_again() -> None:
 def test_dry_run_names_what_a_run_would_replace(after: Object, found: list[tuple[str, str]]) -> None:
     spec = {"template": template(containers=[container(f"{IMAGE}:wrong")])}
     before = stateful_set(spec, updateRevision=OLD, readyReplicas=0)
-    cluster: Any = FakeCluster(pod(PULL), pod(READY, ordinal=1))
+    cluster: Any = WritableCluster(pod(PULL), pod(READY, ordinal=1))
     would = stuck_pods.would_replace(cluster, before, after)
     assert [(gone["metadata"]["name"], reason) for gone, reason in would] == found
     assert cluster.deletes == []
 
 
 def test_dry_run_finds_what_an_earlier_run_left() -> None:
-    cluster: Any = FakeCluster(pod(PULL))
+    cluster: Any = WritableCluster(pod(PULL))
     ((gone, _),) = stuck_pods.would_replace(cluster, stateful_set(), stateful_set())
     assert gone["metadata"]["name"] == "web-0"
 
 
 def test_dry_run_of_a_ready_set_asks_nothing() -> None:
-    cluster: Any = FakeCluster(pod(PULL))
+    cluster: Any = WritableCluster(pod(PULL))
     ready = stateful_set(readyReplicas=3)
     assert stuck_pods.would_replace(cluster, ready, ready) == []
     assert cluster.lists == []
@@ -272,7 +272,7 @@ def test_dry_run_of_a_ready_set_asks_nothing() -> None:
 
 def fatal(obj: Object, *pods: Object) -> list[str]:
     """Reasons to give up the wait, after a time that no finding is borne for."""
-    clock, cluster = Clock(), FakeCluster(obj, *pods)
+    clock, cluster = Clock(), WritableCluster(obj, *pods)
     diagnosed = diagnosis.Diagnosis(cluster, clock)  # type: ignore[arg-type]
     diagnosed.fatal([obj], every=True)
     clock.now += 1000
@@ -305,7 +305,7 @@ def test_daemon_set_is_judged_by_its_current_template(generation: str, reasons: 
 
 
 def test_report_names_the_earlier_revision() -> None:
-    cluster: Any = FakeCluster(stateful_set(), pod(PULL))
+    cluster: Any = WritableCluster(stateful_set(), pod(PULL))
     lines = diagnosis.Diagnosis(cluster).report(stateful_set(), "0 of 3 pods are ready")
     assert "  Pod web-0: EarlierRevision: is to be replaced (ImagePullBackOff)" in lines
 
