@@ -15,7 +15,8 @@ description:
     what differs from the cluster, many objects at once, in waves (namespaces and definitions, configuration and
     accounts, volumes and services, gates, workloads, edges).
   - Waits by watch until everything is ready, and fails early with the cause, the last events and the last log lines
-    when something cannot become ready.
+    when something cannot become ready. A pod of a StatefulSet that is stuck on an earlier revision is replaced if the
+    new revision removes the cause; its volume is kept.
   - What the tier held before and no longer declares is deleted, by the labels of an ApplySet (KEP-3659). What holds
     data (volumes, StatefulSets with volumes, namespaces, definitions) stays unless it is named.
   - An object is not sent at all when the cluster holds every value of it. An apply that is sent is idempotent, so it is
