@@ -79,6 +79,7 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
     [
         ("leases", "may not get/create/update/delete leases.coordination.k8s.io"),
         ("jobs", "jobs.batch"),
+        ("pods", "may not get/list/delete pods"),
         ("networkpolicies", "networkpolicies.networking.k8s.io"),
     ],
 )
