@@ -120,7 +120,7 @@ class Run:
                 self._note_failure(source, progress, began, failure)
         for obj, reason in result.kept:
             progress.kept(obj, reason)
-        progress.ends(result.counts())
+        progress.ends(result.counts() | {"replaced": len(result.replaced)})
         done = {"changed": result.changed, "objects": result.objects(), "counts": result.counts()}
         done["replaced_pods"] = result.replaced_pods()
         self.note({"tier": source.tier, "outcome": "ok", **done, "seconds": _total(began, result.seconds)})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .fakes import FakeCluster, make, status_error
+from .fakes import FakeCluster, WritableCluster, make, status_error
 from .imports import applyset, errors, gates, waiter
 
 
@@ -272,3 +272,48 @@ def test_threads_end_with_the_wait() -> None:
     wait(cluster)
     time.sleep(0.2)
     assert threading.active_count() <= before
+
+
+# --- pods stuck on an earlier revision --------------------------------------------------------------------------------
+
+
+def stuck_set(ready: int = 0) -> dict[str, Any]:
+    revisions = {"currentRevision": "new", "updateRevision": "new", "observedGeneration": 1}
+    status = {**revisions, "replicas": 1, "readyReplicas": ready, "updatedReplicas": ready}
+    template = {"spec": {"containers": [{"name": "main", "image": "app:1"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    return make("apps/v1", "StatefulSet", "web", metadata={"uid": "set", "generation": 1}, spec=spec, status=status)
+
+
+def stuck_pod() -> dict[str, Any]:
+    metadata = {
+        "uid": "pod",
+        "resourceVersion": "7",
+        "labels": {"app": "web", "controller-revision-hash": "old"},
+        "ownerReferences": [{"uid": "set", "controller": True}],
+    }
+    state = {"waiting": {"reason": "InvalidImageName", "message": "x"}}
+    status = {"containerStatuses": [{"name": "main", "state": state}]}
+    spec = {"containers": [{"name": "main", "image": "App:1"}]}
+    return make("v1", "Pod", "web-0", metadata=metadata, spec=spec, status=status)
+
+
+def test_stuck_pod_is_replaced_and_the_wait_goes_on() -> None:
+    cluster = WritableCluster(stuck_set(), stuck_pod())
+    replaced: list[tuple[str, str]] = []
+
+    def events() -> Iterator[tuple[str, dict[str, Any]]]:
+        while not replaced:
+            time.sleep(0.01)
+        yield "MODIFIED", stuck_set(ready=1)
+
+    cluster.streams = [events]
+    wait(cluster, stuck_set(), timeout=20, replaced=lambda pod, why: replaced.append((pod["metadata"]["name"], why)))
+    assert replaced == [("web-0", "InvalidImageName")]
+
+
+def test_stuck_pod_that_may_not_be_deleted_ends_the_wait() -> None:
+    cluster = WritableCluster(stuck_set(), stuck_pod())
+    cluster.refusal = status_error(403, "may not delete pods")
+    with pytest.raises(errors.WaitFailed, match=r"(?s)cannot become ready.*may not delete pods.*deployer-role\.yaml"):
+        wait(cluster, stuck_set(), timeout=20)

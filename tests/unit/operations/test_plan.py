@@ -10,6 +10,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.multi_agent.platform.plugins.action import plan
 from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.variables import Variables
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.tier import Result
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations.plan import Plan
 
 ROLE = Path(__file__).parents[3] / "roles" / "platform"
 NAMES = ("platform_prune", "platform_prune_data", "platform_prune_most", "platform_force_conflicts")
@@ -35,3 +37,14 @@ def test_what_is_said_counts() -> None:
     options = plan.how(variables(**values, platform_force_conflicts="true"), "ns")
     assert (options.prune, options.force_conflicts) == (False, True)
     assert (options.policy.data, options.policy.most) == (frozenset(["PersistentVolumeClaim/x"]), True)
+
+
+def test_pod_that_would_be_replaced_is_a_change() -> None:
+    pod = {"kind": "Pod", "metadata": {"name": "postgres-0", "namespace": "ns"}}
+    made = Plan("local", "https://127.0.0.1", "ns", {"datastores": Result([], replaced=[(pod, "ImagePullBackOff")])})
+    assert made.changed
+    assert made.summary() == "1 replaced; 0 unchanged"
+    (entry,) = made.data()["objects"]
+    assert (entry["action"], entry["name"]) == ("replaced", "postgres-0")
+    assert "  ± Pod postgres-0 (replaced)" in made.text()
+    assert "ImagePullBackOff" in "\n".join(made.text())
