@@ -62,7 +62,9 @@ class StuckPods:
         for pod, finding in self._stuck(obj, pods):
             # The watch may be late: only what holds of the StatefulSet as it is now justifies a deletion.
             live = self._cluster.find(STATEFUL_SET, namespace, obj["metadata"]["name"])
-            if not live or not observed(live) or not controlled(live, pod) or not outdated(live, pod):
+            if not (live and observed(live) and controlled(live, pod) and outdated(live, pod)):
+                return
+            if not self._cured(live, pod, finding):
                 return
             metadata = pod["metadata"]
             if self._cluster.delete(
@@ -98,10 +100,19 @@ class StuckPods:
 def would_replace(cluster: Cluster, before: Object, after: Object) -> list[tuple[Object, str]]:
     """Pods that a run would delete: (pod, reason). ``after``: the StatefulSet ``before`` by a dry run, or the same.
 
-    A pod that runs without becoming ready is left out: only time tells.
+    A pod that runs without becoming ready is left out: only time tells. Empty if pods may not be read.
     """
     if not _lacks_ready(before):
         return []
+    try:
+        return _would_replace(cluster, before, after)
+    except ApiError as error:
+        if error.status == 403:
+            return []
+        raise
+
+
+def _would_replace(cluster: Cluster, before: Object, after: Object) -> list[tuple[Object, str]]:
     changes = before["spec"]["template"] != after["spec"]["template"]
     diagnosis = Diagnosis(cluster)
     found = []

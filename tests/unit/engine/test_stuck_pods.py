@@ -260,6 +260,12 @@ def test_dry_run_finds_what_an_earlier_run_left() -> None:
     assert gone["metadata"]["name"] == "web-0"
 
 
+def test_dry_run_without_permission_to_read_pods_names_none() -> None:
+    cluster: Any = WritableCluster(pod(PULL))
+    cluster.failing = status_error(403)
+    assert stuck_pods.would_replace(cluster, stateful_set(), stateful_set()) == []
+
+
 def test_dry_run_of_a_ready_set_asks_nothing() -> None:
     cluster: Any = WritableCluster(pod(PULL))
     ready = stateful_set(readyReplicas=3)
