@@ -1,8 +1,12 @@
 """What a release keeps, and what it must not."""
 
 import base64
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.engine.claims import LAST_READY_IMAGE
 from ansible_collections.multi_agent.platform.plugins.module_utils.engine.errors import EngineError
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations import releases, rollback
 
@@ -107,3 +111,22 @@ def test_the_mark_of_a_secret_s_content_is_that_of_its_values() -> None:
     reference = {"kind": "Secret", "metadata": metadata, "data": {"auth.conf": "cmVm", "seen-2.conf": "eA=="}}
     (kept,) = releases.by_reference([real], [reference], lambda _obj: True)
     assert kept["data"] == {"auth.conf": "cmVm", "seen-1.conf": "eA=="}
+
+
+@pytest.mark.parametrize(("tiers", "refused"), [(["datastores"], True), ([], False)], ids=["named", "left out"])
+def test_older_store_than_its_data_is_not_brought_back(monkeypatch, tiers, refused):
+    container = {"name": "postgres", "image": "postgres:16.9"}
+    former = {"kind": "StatefulSet", "metadata": {"name": "postgres"}, "apiVersion": "apps/v1"}
+    former["spec"] = {"template": {"spec": {"containers": [container]}}}
+    record = {LAST_READY_IMAGE: "postgres:17.7"}
+    claim = {"metadata": {"name": "data-postgres-0", "labels": {"app": "postgres"}, "annotations": record}}
+
+    def get(path, _query=None):
+        return {"items": [claim] if path.endswith("/persistentvolumeclaims") else []}
+
+    monkeypatch.setattr(releases, "manifests", lambda *_: [former])
+    old, new = _release(1, {"datastores": "a"}), _release(2, {"datastores": "b"})
+    raises = pytest.raises(EngineError, match="does not read the data of Postgres 17") if refused else nullcontext()
+    server: Any = SimpleNamespace(get=get)
+    with raises:
+        rollback.prepare(server, "ns", new, old, tiers, str, "platform-credentials")
