@@ -1,4 +1,4 @@
-"""An image of a store that does not read the data on its volume is refused, whatever is left of the store."""
+"""An image of a store that does not read the data on its volume is refused; one that cannot be pulled is corrected."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,23 @@ def test_unchecked_store_passes(platform: Platform) -> None:
     unchecked = {"platform_unchecked_store_versions": ["postgres", "qdrant"]}
     text = platform.play("site.yml", "--check", "--tags", "datastores", images=WRONG, **unchecked)
     assert "StatefulSet postgres would be configured" in text
+
+
+def test_stuck_store_is_named_by_plan_and_replaced_by_a_run(platform: Platform) -> None:
+    platform.kubectl("set", "image", "statefulset/postgres", "postgres=registry.example.test/postgres:broken-image")
+    reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff"
+    platform.kubectl("wait", "pod/postgres-0", f"--for={reason}", "--timeout=60s")
+    words = "is of an earlier revision and cannot start (ImagePullBackOff); its volume stays"
+    plan = platform.play("playbooks/plan.yml", "--tags", "datastores", images=HAD)
+    assert f"± Pod postgres-0 (replaced) {words}" in plan
+    report = Path(platform.cluster.kubeconfig).with_name("stuck.json")
+    run = platform.play("site.yml", "--tags", "datastores", images=HAD, platform_result_file=str(report))
+    assert f"datastores: Pod postgres-0 replaced: it {words}" in run
+    (done,) = json.loads(report.read_text())["clusters"].values()
+    replaced = {"namespace": platform.namespace, "name": "postgres-0", "reason": "ImagePullBackOff"}
+    assert done["tiers"][0]["replaced_pods"] == [replaced]
+    record = platform.kubectl("get", "configmaps", "--selector=multi-agent.platform/release", "--output=json")
+    assert "replaced Pod postgres-0" in record
 
 
 def test_volume_remembers_after_the_store_is_gone(platform: Platform) -> None:
