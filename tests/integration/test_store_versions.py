@@ -70,7 +70,7 @@ def test_only_stores_of_the_chosen_tiers_are_checked(platform: Platform) -> None
 
 
 def test_unchecked_store_passes(platform: Platform) -> None:
-    unchecked = {"platform_unchecked_store_versions": ["postgres", "qdrant"]}
+    unchecked: dict[str, Any] = {"platform_unchecked_store_versions": ["postgres", "qdrant"]}
     text = platform.play("site.yml", "--check", "--tags", "datastores", images=WRONG, **unchecked)
     assert "StatefulSet postgres would be configured" in text
 

@@ -64,7 +64,7 @@ def volumes(cluster: Cluster, engine: Engine) -> dict[str, str]:
     ids=["image", "crash", "no room"],
 )
 def test_next_good_run_converges(cluster: Cluster, engine: Engine, policy: str, broken: Object) -> None:
-    within = {"podManagementPolicy": policy, "replicas": 3}
+    within: dict[str, Any] = {"podManagementPolicy": policy, "replicas": 3}
     broken["spec"] |= within
     engine.apply([store("1", **within)], wait_seconds=WAIT_SECONDS)
     before = volumes(cluster, engine)
