@@ -47,7 +47,7 @@ def state(platform: Platform) -> dict[str, Any]:
     return {
         f"{item['kind']} {item['metadata']['name']}": (
             item["metadata"].get("generation"),
-            item.get("data") or item["spec"] if item["kind"] not in {"Deployment", "StatefulSet"} else "",
+            item.get("data") or item.get("spec") if item["kind"] not in {"Deployment", "StatefulSet"} else "",
         )
         for item in items
         if item["metadata"]["name"] != "kube-root-ca.crt"
@@ -188,7 +188,7 @@ def test_growth_after_a_kill_goes_on_and_still_refuses_others(platform: Platform
     platform.kubectl("patch", "persistentvolumeclaim", "data-qdrant-0", "--patch", patch)
     pod = platform.get("pod", "qdrant-0")["metadata"]["uid"]
     platform.kubectl("delete", "statefulset", "qdrant", "--cascade=orphan")
-    qdrant = {"platform_image_overrides": {"qdrant": "qdrant/qdrant:v1.18.99"}}
+    qdrant: dict[str, Any] = {"platform_image_overrides": {"qdrant": "qdrant/qdrant:v1.18.99"}}
     said = platform.run("expand_storage", expect=2, **own, **qdrant)
     assert "datastores: StatefulSet qdrant (created)" in said
     assert "image: " in said
