@@ -105,8 +105,8 @@ def test_a_teardown_applies_nothing_of_it(platform: Platform) -> None:
     assert waits(platform)
 
 
-def test_a_credential_of_the_inventory_that_is_not_rotated_is_pending(platform: Platform) -> None:
-    given = {"platform_credentials": {"openai_api_key": f"sk-{secrets.token_urlsafe(32)}"}}
+def test_another_credential_of_the_inventory_is_pending(platform: Platform) -> None:
+    given: dict[str, Any] = {"platform_credentials": {"openai_api_key": f"sk-{secrets.token_urlsafe(32)}"}}
     before = state(platform)
     said = platform.run("rotate", rotate="jwt", rotate_overlap=0, expect=2, **given)
     assert "services: Secret model-service-credentials (configured)" in said
@@ -141,7 +141,7 @@ def rotate_partly(platform: Platform, folder: Path, *steps: str) -> None:
     ],
     ids=["prepared", "switched", "retired"],
 )
-def test_an_interrupted_rotation_goes_on_and_still_refuses_others(
+def test_an_interrupted_rotation_goes_on_and_refuses_others(
     platform: Platform, tmp_path: Path, steps: tuple[str, ...]
 ) -> None:
     rotate_partly(platform, tmp_path, *steps)
@@ -155,9 +155,9 @@ def test_an_interrupted_rotation_goes_on_and_still_refuses_others(
     assert "nothing to change" in platform.plan(expect=0)
 
 
-def test_a_rotation_that_applied_what_the_inventory_gives_goes_on(platform: Platform, tmp_path: Path) -> None:
+def test_a_rotation_that_applied_given_values_goes_on(platform: Platform, tmp_path: Path) -> None:
     key = f"sk-{secrets.token_urlsafe(32)}"
-    given = {"platform_credentials": {"openai_api_key": key}}
+    given: dict[str, Any] = {"platform_credentials": {"openai_api_key": key}}
     # As a rotation of provider keys is after its first tiers.
     tiers = {"multi_agent.platform.apply": {"tiers": ["services"]}}
     role = {"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}
