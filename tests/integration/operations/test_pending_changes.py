@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ..conftest import Cluster
+from ..conftest import Cluster, ended
 from .test_verbs import Platform
 
 NATS = "nats:2.14.3-alpine"
@@ -117,19 +117,21 @@ def test_another_credential_of_the_inventory_is_pending(platform: Platform) -> N
 # --- what an interrupted command left is its own ----------------------------------------------------------------------
 
 
-def rotate_partly(platform: Platform, folder: Path, *steps: str) -> None:
-    """A rotation that ends after ``steps``; ``apply`` applies the tiers."""
-    tasks: list[dict[str, Any]] = [{"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}]
-    for step in steps:
-        apply = {"multi_agent.platform.apply": {"tiers": list(APPLIED)}}
-        tasks.append(
-            apply if step == "apply" else {"multi_agent.platform.rotate": {"what": ["jwt", "nats"], "step": step}}
-        )
+def play(platform: Platform, folder: Path, *tasks: dict[str, Any], **variables: Any) -> None:
+    """A play of ``tasks`` alone, as a command leaves the cluster that ends after them."""
+    role = {"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}
     file = folder / "partly.yml"
-    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-    with platform._started(["ansible-playbook", str(file)], (), {}) as process:
-        out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
+    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [role, *tasks]}]))
+    with platform._started(["ansible-playbook", str(file)], (), variables) as process:
+        ended(process)
+
+
+def apply(*tiers: str) -> dict[str, Any]:
+    return {"multi_agent.platform.apply": {"tiers": list(tiers)}}
+
+
+def rotate(step: str) -> dict[str, Any]:
+    return {"multi_agent.platform.rotate": {"what": ["jwt", "nats"], "step": step}}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def rotate_partly(platform: Platform, folder: Path, *steps: str) -> None:
 def test_an_interrupted_rotation_goes_on_and_refuses_others(
     platform: Platform, tmp_path: Path, steps: tuple[str, ...]
 ) -> None:
-    rotate_partly(platform, tmp_path, *steps)
+    play(platform, tmp_path, *(apply(*APPLIED) if step == "apply" else rotate(step) for step in steps))
     before = state(platform)
     said = platform.run("rotate", rotate="jwt,nats", rotate_overlap=0, expect=2, **PENDING)
     assert "Deployment tool-service (configured)" in said
@@ -159,17 +161,9 @@ def test_a_rotation_that_applied_given_values_goes_on(platform: Platform, tmp_pa
     key = f"sk-{secrets.token_urlsafe(32)}"
     given: dict[str, Any] = {"platform_credentials": {"openai_api_key": key}}
     # As a rotation of provider keys is after its first tiers.
-    tiers = {"multi_agent.platform.apply": {"tiers": ["services"]}}
-    role = {"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}
-    file = tmp_path / "partly.yml"
-    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [role, tiers]}]))
-    with platform._started(["ansible-playbook", str(file)], (), given) as process:
-        out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-    more = {
-        "platform_credentials": {**given["platform_credentials"], "anthropic_api_key": f"sk-{secrets.token_hex(20)}"}
-    }
-    platform.run("rotate", rotate="ai", rotate_overlap=0, **more)
+    play(platform, tmp_path, apply("services"), **given)
+    more: dict[str, Any] = {**given["platform_credentials"], "anthropic_api_key": f"sk-{secrets.token_hex(20)}"}
+    platform.run("rotate", rotate="ai", rotate_overlap=0, platform_credentials=more)
     live = platform.get("secret", "platform-credentials")["data"]
     assert base64.b64decode(live["openai_api_key"]).decode() == key
     assert "nothing to change" in platform.plan(expect=0)
