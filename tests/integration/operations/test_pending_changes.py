@@ -158,27 +158,20 @@ def test_an_interrupted_rotation_goes_on_and_refuses_others(
 
 
 def test_a_rotation_that_applied_given_values_goes_on(platform: Platform, tmp_path: Path) -> None:
-    key = f"sk-{secrets.token_urlsafe(32)}"
-    given: dict[str, Any] = {"platform_credentials": {"openai_api_key": key}}
+    given = {name: f"sk-{secrets.token_urlsafe(32)}" for name in ("openai_api_key", "anthropic_api_key")}
     # As a rotation of provider keys is after its first tiers.
-    play(platform, tmp_path, apply("services"), **given)
-    more: dict[str, Any] = {**given["platform_credentials"], "anthropic_api_key": f"sk-{secrets.token_hex(20)}"}
-    platform.run("rotate", rotate="ai", rotate_overlap=0, platform_credentials=more)
+    play(platform, tmp_path, apply("services"), platform_credentials=given)
+    platform.run("rotate", rotate="ai", rotate_overlap=0, platform_credentials=given)
     live = platform.get("secret", "platform-credentials")["data"]
-    assert base64.b64decode(live["openai_api_key"]).decode() == key
+    assert {name: base64.b64decode(live[name]).decode() for name in given} == given
     assert "nothing to change" in platform.plan(expect=0)
 
 
-def test_growth_after_a_kill_goes_on_and_still_refuses_others(platform: Platform) -> None:
+def test_growth_after_a_kill_goes_on_and_refuses_others(platform: Platform, tmp_path: Path) -> None:
     """Killed between the deletion of a StatefulSet and its creation, the claims grown and the quota raised."""
     own = {**LARGER, "platform_wait": False}
+    play(platform, tmp_path, apply("namespace"), **LARGER)
     patch = json.dumps({"spec": {"resources": {"requests": {"storage": "12Gi"}}}})
-    platform.run(
-        "expand_storage", platform_stores_overrides={"qdrant": {"storage": {"size": "11Gi"}}}, platform_wait=False
-    )
-    platform.kubectl(
-        "patch", "resourcequota", "platform", "--patch", '{"spec": {"hard": {"requests.storage": "32Gi"}}}'
-    )
     platform.kubectl("patch", "persistentvolumeclaim", "data-qdrant-0", "--patch", patch)
     pod = platform.get("pod", "qdrant-0")["metadata"]["uid"]
     platform.kubectl("delete", "statefulset", "qdrant", "--cascade=orphan")
@@ -186,7 +179,7 @@ def test_growth_after_a_kill_goes_on_and_still_refuses_others(platform: Platform
     said = platform.run("expand_storage", expect=2, **own, **qdrant)
     assert "datastores: StatefulSet qdrant (created)" in said
     assert "image: " in said
-    assert platform.get("statefulsets")["items"].__len__() == 2
+    assert len(platform.get("statefulsets")["items"]) == 2
     platform.run("expand_storage", **own)
     (template,) = platform.get("statefulset", "qdrant")["spec"]["volumeClaimTemplates"]
     assert template["spec"]["resources"]["requests"]["storage"] == "12Gi"
