@@ -107,7 +107,7 @@ class ActionModule(Operation):
         env = "" if folder.name == _DEFAULT_ENV else f"ENV={folder.name} "
         limit = f" ARGS='--limit {self.host}'" if several else ""
         make = f"`make rollback {env}TO={number} TIERS={names}{limit}`"
-        ours = folder.parent == ROLES.parent / "inventories"
+        ours = folder.parent.resolve() == (ROLES.parent / "inventories").resolve()
         source = folder if ours else Path(str(self.variables.get("inventory_file") or folder))
         inventory = os.path.relpath(source) if source.is_relative_to(Path.cwd()) else str(source)
         playbook = (

@@ -93,7 +93,7 @@ def test_claims_that_do_not_grow_in_time_leave_the_set_as_it_was(cluster: Cluste
     patch = ("patch", "persistentvolumeclaim", "data-qdrant-0", "--subresource=status", f"--patch={capacity}")
     cluster.kubectl(f"--namespace={place}", *patch)
     play(cluster, "playbooks/expand_storage.yml", *TAGS, LARGE, *late[:2], namespace=place)
-    after = cluster.get(f"--namespace={place}", "statefulset", "qdrant")
+    after = cluster.get(f"--namespace={place}", "statefulset", "qdrant", "--show-managed-fields")
     assert after["metadata"]["uid"] != before
     assert after["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] == "20Gi"
     owners = [entry["manager"] for entry in after["metadata"]["managedFields"] if "f:spec" in entry["fieldsV1"]]

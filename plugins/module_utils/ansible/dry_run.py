@@ -13,6 +13,7 @@ from ..engine.applyset import ApplySet
 from ..engine.cluster import Cluster
 from ..engine.credentials import Credentials, Source
 from ..engine.errors import EngineError
+from ..engine.interruption import Interrupted
 from ..engine.prune import Policy
 from ..operations import cluster_view
 from . import roles, tags
@@ -100,6 +101,8 @@ def results(
             return partial(tiers.apply_tier, cluster, sets[name], loaded[name], how, listener, lambda: others, look_up)
 
         return cluster_view.at_once({name: job(name) for name in names})
+    except Interrupted:
+        raise
     except EngineError as error:
         raise Failure(credentials.redact(str(error))) from None
 

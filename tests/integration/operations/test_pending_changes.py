@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ..conftest import Cluster
+from ..conftest import Cluster, ended
 from .test_verbs import Platform
 
 NATS = "nats:2.14.3-alpine"
@@ -47,7 +47,7 @@ def state(platform: Platform) -> dict[str, Any]:
     return {
         f"{item['kind']} {item['metadata']['name']}": (
             item["metadata"].get("generation"),
-            item.get("data") or item["spec"] if item["kind"] not in {"Deployment", "StatefulSet"} else "",
+            item.get("data") or item.get("spec") if item["kind"] not in {"Deployment", "StatefulSet"} else "",
         )
         for item in items
         if item["metadata"]["name"] != "kube-root-ca.crt"
@@ -105,8 +105,8 @@ def test_a_teardown_applies_nothing_of_it(platform: Platform) -> None:
     assert waits(platform)
 
 
-def test_a_credential_of_the_inventory_that_is_not_rotated_is_pending(platform: Platform) -> None:
-    given = {"platform_credentials": {"openai_api_key": f"sk-{secrets.token_urlsafe(32)}"}}
+def test_another_credential_of_the_inventory_is_pending(platform: Platform) -> None:
+    given: dict[str, Any] = {"platform_credentials": {"openai_api_key": f"sk-{secrets.token_urlsafe(32)}"}}
     before = state(platform)
     said = platform.run("rotate", rotate="jwt", rotate_overlap=0, expect=2, **given)
     assert "services: Secret model-service-credentials (configured)" in said
@@ -117,19 +117,21 @@ def test_a_credential_of_the_inventory_that_is_not_rotated_is_pending(platform: 
 # --- what an interrupted command left is its own ----------------------------------------------------------------------
 
 
-def rotate_partly(platform: Platform, folder: Path, *steps: str) -> None:
-    """A rotation that ends after ``steps``; ``apply`` applies the tiers."""
-    tasks: list[dict[str, Any]] = [{"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}]
-    for step in steps:
-        apply = {"multi_agent.platform.apply": {"tiers": list(APPLIED)}}
-        tasks.append(
-            apply if step == "apply" else {"multi_agent.platform.rotate": {"what": ["jwt", "nats"], "step": step}}
-        )
+def play(platform: Platform, folder: Path, *tasks: dict[str, Any], **variables: Any) -> None:
+    """A play of ``tasks`` alone, as a command leaves the cluster that ends after them."""
+    role = {"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}
     file = folder / "partly.yml"
-    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-    with platform._started(["ansible-playbook", str(file)], (), {}) as process:
-        out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
+    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [role, *tasks]}]))
+    with platform._started(["ansible-playbook", str(file)], (), variables) as process:
+        ended(process)
+
+
+def apply(*tiers: str) -> dict[str, Any]:
+    return {"multi_agent.platform.apply": {"tiers": list(tiers)}}
+
+
+def rotate(step: str) -> dict[str, Any]:
+    return {"multi_agent.platform.rotate": {"what": ["jwt", "nats"], "step": step}}
 
 
 @pytest.mark.parametrize(
@@ -141,10 +143,10 @@ def rotate_partly(platform: Platform, folder: Path, *steps: str) -> None:
     ],
     ids=["prepared", "switched", "retired"],
 )
-def test_an_interrupted_rotation_goes_on_and_still_refuses_others(
+def test_an_interrupted_rotation_goes_on_and_refuses_others(
     platform: Platform, tmp_path: Path, steps: tuple[str, ...]
 ) -> None:
-    rotate_partly(platform, tmp_path, *steps)
+    play(platform, tmp_path, *(apply(*APPLIED) if step == "apply" else rotate(step) for step in steps))
     before = state(platform)
     said = platform.run("rotate", rotate="jwt,nats", rotate_overlap=0, expect=2, **PENDING)
     assert "Deployment tool-service (configured)" in said
@@ -155,44 +157,29 @@ def test_an_interrupted_rotation_goes_on_and_still_refuses_others(
     assert "nothing to change" in platform.plan(expect=0)
 
 
-def test_a_rotation_that_applied_what_the_inventory_gives_goes_on(platform: Platform, tmp_path: Path) -> None:
-    key = f"sk-{secrets.token_urlsafe(32)}"
-    given = {"platform_credentials": {"openai_api_key": key}}
+def test_a_rotation_that_applied_given_values_goes_on(platform: Platform, tmp_path: Path) -> None:
+    given = {name: f"sk-{secrets.token_urlsafe(32)}" for name in ("openai_api_key", "anthropic_api_key")}
     # As a rotation of provider keys is after its first tiers.
-    tiers = {"multi_agent.platform.apply": {"tiers": ["services"]}}
-    role = {"ansible.builtin.import_role": {"name": "multi_agent.platform.platform"}}
-    file = tmp_path / "partly.yml"
-    file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [role, tiers]}]))
-    with platform._started(["ansible-playbook", str(file)], (), given) as process:
-        out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-    more = {
-        "platform_credentials": {**given["platform_credentials"], "anthropic_api_key": f"sk-{secrets.token_hex(20)}"}
-    }
-    platform.run("rotate", rotate="ai", rotate_overlap=0, **more)
+    play(platform, tmp_path, apply("services"), platform_credentials=given)
+    platform.run("rotate", rotate="ai", rotate_overlap=0, platform_credentials=given)
     live = platform.get("secret", "platform-credentials")["data"]
-    assert base64.b64decode(live["openai_api_key"]).decode() == key
+    assert {name: base64.b64decode(live[name]).decode() for name in given} == given
     assert "nothing to change" in platform.plan(expect=0)
 
 
-def test_growth_after_a_kill_goes_on_and_still_refuses_others(platform: Platform) -> None:
+def test_growth_after_a_kill_goes_on_and_refuses_others(platform: Platform, tmp_path: Path) -> None:
     """Killed between the deletion of a StatefulSet and its creation, the claims grown and the quota raised."""
     own = {**LARGER, "platform_wait": False}
+    play(platform, tmp_path, apply("namespace"), **LARGER)
     patch = json.dumps({"spec": {"resources": {"requests": {"storage": "12Gi"}}}})
-    platform.run(
-        "expand_storage", platform_stores_overrides={"qdrant": {"storage": {"size": "11Gi"}}}, platform_wait=False
-    )
-    platform.kubectl(
-        "patch", "resourcequota", "platform", "--patch", '{"spec": {"hard": {"requests.storage": "32Gi"}}}'
-    )
     platform.kubectl("patch", "persistentvolumeclaim", "data-qdrant-0", "--patch", patch)
     pod = platform.get("pod", "qdrant-0")["metadata"]["uid"]
     platform.kubectl("delete", "statefulset", "qdrant", "--cascade=orphan")
-    qdrant = {"platform_image_overrides": {"qdrant": "qdrant/qdrant:v1.18.99"}}
+    qdrant: dict[str, Any] = {"platform_image_overrides": {"qdrant": "qdrant/qdrant:v1.18.99"}}
     said = platform.run("expand_storage", expect=2, **own, **qdrant)
     assert "datastores: StatefulSet qdrant (created)" in said
     assert "image: " in said
-    assert platform.get("statefulsets")["items"].__len__() == 2
+    assert len(platform.get("statefulsets")["items"]) == 2
     platform.run("expand_storage", **own)
     (template,) = platform.get("statefulset", "qdrant")["spec"]["volumeClaimTemplates"]
     assert template["spec"]["resources"]["requests"]["storage"] == "12Gi"
