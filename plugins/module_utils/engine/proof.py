@@ -106,10 +106,8 @@ class Prover:
 
     def _look(self, change: Change) -> Proof | None:
         """None where no pod is there to be replaced."""
-        metadata = change.live["metadata"]
-        chosen = (change.live["spec"].get("selector") or {}).get("matchLabels") or {}
-        labels = ",".join(f"{key}={value}" for key, value in chosen.items())
-        pods = [pod for pod in self._cluster.list(POD, metadata["namespace"], labels=labels)[0] if _there(pod)]
+        namespace, labels = change.live["metadata"]["namespace"], _selector(change.live["spec"]["selector"])
+        pods = [pod for pod in self._cluster.list(POD, namespace, labels=labels)[0] if _there(pod)]
         if not pods:
             return None
         # A StatefulSet replaces its last pod first, and goes on only when that one is ready.
@@ -321,6 +319,20 @@ def _remedy(outcomes: Iterable[str], report: Iterable[str]) -> str:
         )
     fix = "Fix the cause and rerun."
     return fix if set(outcomes) <= {"Failed", "ImagePullBackOff"} else f"{fix} {WITHOUT}"
+
+
+def _selector(selector: Object) -> str:
+    """A label selector of a workload as a query has it."""
+    forms = {
+        "In": "{key} in ({values})",
+        "NotIn": "{key} notin ({values})",
+        "Exists": "{key}",
+        "DoesNotExist": "!{key}",
+    }
+    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for term in selector.get("matchExpressions") or []:
+        labels.append(forms[term["operator"]].format(key=term["key"], values=",".join(term.get("values") or [])))
+    return ",".join(labels)
 
 
 def _there(pod: Object) -> bool:

@@ -228,7 +228,8 @@ def apply_tier(
     try:
         with _timed(seconds, "apply"):
             outcomes = applier.run(loaded.objects)
-        proven = [o.desired for o in outcomes if options.prove and proof_pod.replaces_pods(o.before, o.after)]
+        changed = [outcome for outcome in outcomes if outcome.changed and options.prove]
+        proven = [outcome.desired for outcome in changed if proof_pod.replaces_pods(outcome.before, outcome.after)]
         for note in [*leaving.notes(), *(would_be_proven(obj) for obj in proven if options.check)]:
             listener.say(note)
         if options.wait_seconds and not options.check:
