@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import conflicts, definitions, gates, immutable, proof_pod
+from . import conflicts, definitions, gates, immutable
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
@@ -22,6 +22,7 @@ from .errors import ApiError, EngineError
 from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
+from .proof_pod import keeps_data, replaces_pods
 from .retry import lacks_namespace
 from .snapshot import PARENT, Snapshot, take
 from .transport import POOL_SIZE
@@ -74,13 +75,13 @@ class Applier:
     # Called with what is there before anything is written, again where that changed: whether something has to be
     # deleted. May raise to stop the run.
     review: Callable[[Snapshot], bool] = lambda _snapshot: False
+    # Called before anything is written with the workloads that keep data and whose pods a write would replace, each as
+    # it is and as the server would have it, and with all that is to be written; raises where one must not be replaced.
+    prove: Callable[[list[tuple[Object, Object]], list[Object]], None] = lambda _changes, _todo: None
     # Deletes what has to go before anything is written.
     clear: Callable[[], None] = lambda: None
     # Called with the gates of the tier before anything behind them is written; raises where one does not open.
     pass_gates: Callable[[list[Object]], None] = lambda _gates: None
-    # Called before anything is written with the workloads that keep data and whose pods a write would replace, each as
-    # it is and as the server would have it, and with all that is to be written; raises where one must not be replaced.
-    prove: Callable[[list[tuple[Object, Object]], list[Object]], None] = lambda _changes, _todo: None
 
     def run(self, objects: list[Object]) -> list[Outcome]:
         """Apply ``objects`` (prepared by ``manifests``) in their waves.
@@ -182,7 +183,7 @@ class Applier:
         found = []
         for obj in todo:
             kind = kinds[obj["apiVersion"], obj["kind"]]
-            if not kind or not snapshot.namespace_exists or not proof_pod.keeps_data(obj):
+            if not kind or not snapshot.namespace_exists or not keeps_data(obj):
                 continue
             # One that another tool made is adopted.
             live = snapshot.members.get(identity(obj)) or self._live(kind, obj)
@@ -194,7 +195,7 @@ class Applier:
                 after = obj  # the write itself says why it is refused
             if after is obj and holds(obj["spec"]["template"], live["spec"]["template"]):
                 continue  # it is recreated around pods that stay
-            if proof_pod.replaces_pods(live, after):
+            if replaces_pods(live, after):
                 found.append((live, after))
         return found
 
