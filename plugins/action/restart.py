@@ -63,8 +63,10 @@ class ActionModule(Operation):
 
     def _prove(self, cluster: Cluster, objects: list[Object], seconds: float) -> None:
         """What keeps data starts once more on a pod of its own, before a pod goes that may not come back."""
-        again = [Change(obj, obj) for obj in objects if proof_pod.is_proven(obj)]
-        Prover(cluster, "restart", seconds, self.say, Progress("restart", check=False).waits).prove(again)
+        waits = Progress("restart", check=False).waits
+        for obj in filter(proof_pod.is_proven, objects):
+            owner = f"restart-{obj['metadata']['name']}"
+            Prover(cluster, owner, seconds, self.say, waits).prove([Change(obj, obj)])
 
     def _say_what_starts(self, stopped: list[Object], suspended: bool) -> None:
         would = "Would start" if self._task.check_mode else "Starting"

@@ -71,6 +71,8 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
     ):
         assert words in user.play(f"playbooks/{playbook}.yml")
     user.play("playbooks/restart.yml", "-e", "part=agent")
+    said = user.play("site.yml", "--tags", "nats", "-e", "nats_max_payload=2Mi")
+    assert "StatefulSet nats is proven" in said
     user.play("playbooks/rotate.yml", "-e", "rotate=jwt rotate_overlap=0", "--skip-tags", "namespace")
 
 

@@ -70,28 +70,6 @@ def test_a_change_under_load_fails_no_request(
     print(f"{what}, by a run of {run.seconds:.0f} s: none of {requests} requests failed")
 
 
-def test_a_release_that_crashes_ends_early_and_hurts_nobody(restored: Platform) -> None:
-    with restored.load("load-crash", EVERYWHERE, RATE) as end:
-        run = restored.site(fails=True, kind_overrides={"tool": {"env": {"GRACE_SECONDS": "never"}}})
-        healed = restored.site()
-        report = end()
-    assert run.seconds < EARLY
-    assert "tool-service" in run.output
-    assert "CrashLoopBackOff" in run.output
-    assert "GRACE_SECONDS is 'never'" in run.output, "the log of the pod says why"
-    assert healed.recap["failed"] == 0
-    assert report["failed"] == 0, report
-    restored.round_trip()
-
-
-@pytest.mark.slow
-def test_a_release_whose_image_is_missing_ends_early(restored: Platform) -> None:
-    run = restored.site(fails=True, kind_images={"tool": "multi-agent/reference-service:missing"})
-    assert run.seconds < EARLY
-    assert "ImagePull" in run.output
-    restored.round_trip()
-
-
 @pytest.mark.slow
 def test_a_release_that_never_becomes_ready_is_explained(restored: Platform) -> None:
     with restored.load("load-unready", EVERYWHERE, RATE) as end:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import conflicts, definitions, gates, halted, handover, immutable, proof_pod, replicas
+from . import conflicts, definitions, gates, halted, handover, immutable, replicas
 from .applyset import PART_OF, ApplySet, covers
 from .cluster import Cluster
 from .compare import INPUT_HASH, holds, input_hash, unchanged
@@ -23,6 +23,7 @@ from .fieldsets import without
 from .interruption import Interrupted
 from .kinds import WAVES, Kind, missing
 from .manifests import Identity, describe, identity
+from .proof_pod import keeps_data, replaces_pods
 from .retry import lacks_namespace
 from .snapshot import PARENT, Snapshot, take
 from .transport import POOL_SIZE
@@ -79,13 +80,13 @@ class Applier:
     review: Callable[[Snapshot], bool] = lambda _snapshot: False
     # Whether an object is pruned by this run, of those that are still there.
     leaves: Callable[[Object], bool] = lambda _obj: False
+    # Called before anything is written with the workloads that keep data and whose pods a write would replace, each as
+    # it is and as the server would have it, and with all that is to be written; raises where one must not be replaced.
+    prove: Callable[[list[tuple[Object, Object]], list[Object]], None] = lambda _changes, _todo: None
     # Deletes what has to go before anything is written.
     clear: Callable[[], None] = lambda: None
     # Called with the gates of the tier before anything behind them is written; raises where one does not open.
     pass_gates: Callable[[list[Object]], None] = lambda _gates: None
-    # Called before anything is written with the workloads that keep data and whose pods a write would replace, each as
-    # it is and as the server would have it, and with all that is to be written; raises where one must not be replaced.
-    prove: Callable[[list[tuple[Object, Object]], list[Object]], None] = lambda _changes, _todo: None
     _least: halted.Minimums = field(init=False, default_factory=dict)
 
     def run(self, objects: list[Object]) -> list[Outcome]:
@@ -193,7 +194,7 @@ class Applier:
         found = []
         for obj in todo:
             kind = kinds[obj["apiVersion"], obj["kind"]]
-            if not kind or not snapshot.namespace_exists or not proof_pod.keeps_data(obj):
+            if not kind or not snapshot.namespace_exists or not keeps_data(obj):
                 continue
             # One that another tool made is adopted.
             live = snapshot.members.get(identity(obj)) or self._live(kind, obj)
@@ -205,7 +206,7 @@ class Applier:
                 after = obj  # the write itself says why it is refused
             if after is obj and holds(obj["spec"]["template"], live["spec"]["template"]):
                 continue  # it is recreated around pods that stay
-            if proof_pod.replaces_pods(live, after):
+            if replaces_pods(live, after):
                 found.append((live, after))
         return found
 

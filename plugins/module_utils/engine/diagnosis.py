@@ -357,7 +357,9 @@ def _pod_findings(pod: Object) -> list[Finding]:
             message = str(waiting.get("message", "")) or _last(container)
             found.append(Finding(where, str(waiting.get("reason", "")), message, pod, container["name"]))
         elif terminated and terminated.get("exitCode"):
-            message = f"exit code {terminated['exitCode']}"
+            # A program that could not be started has no log: the runtime's words are all there is.
+            words = str(terminated.get("message") or "").strip().splitlines()[:1]
+            message = ": ".join([f"exit code {terminated['exitCode']}", *words])
             found.append(Finding(where, str(terminated.get("reason", "Error")), message, pod, container["name"]))
         elif "running" in state and not container.get("ready"):
             found.append(_unready(where, pod, container, container["name"] in initial))

@@ -34,6 +34,7 @@ _POLL_SECONDS = 1.0
 _GONE_SECONDS = 30.0
 # What says nothing of the version: there is no room for one more pod.
 _NO_ROOM = frozenset({"Unschedulable", "FailedCreate"})
+_LATE = "not up after"
 WITHOUT = "To replace the pods without a proof, rerun with -e platform_prove=false."
 _NEVER_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
@@ -106,10 +107,8 @@ class Prover:
 
     def _look(self, change: Change) -> Proof | None:
         """None where no pod is there to be replaced."""
-        metadata = change.live["metadata"]
-        chosen = (change.live["spec"].get("selector") or {}).get("matchLabels") or {}
-        labels = ",".join(f"{key}={value}" for key, value in chosen.items())
-        pods = [pod for pod in self._cluster.list(POD, metadata["namespace"], labels=labels)[0] if _there(pod)]
+        namespace, labels = change.live["metadata"]["namespace"], _selector(change.live["spec"]["selector"])
+        pods = [pod for pod in self._cluster.list(POD, namespace, labels=labels)[0] if _there(pod)]
         if not pods:
             return None
         # A StatefulSet replaces its last pod first, and goes on only when that one is ready.
@@ -244,7 +243,7 @@ class Prover:
         for _, finding in self._diagnosis.fatal([job], every=True):
             return finding.reason
         if time.monotonic() - proof.began >= self._seconds:
-            return f"not up after {self._seconds:.0f} s"
+            return f"{_LATE} {self._seconds:.0f} s"
         return None
 
     def _proven(self, proof: Proof, pod: Object) -> bool:
@@ -320,7 +319,23 @@ def _remedy(outcomes: Iterable[str], report: Iterable[str]) -> str:
             f"raise platform_quota_headroom. {WITHOUT}"
         )
     fix = "Fix the cause and rerun."
-    return fix if set(outcomes) <= {"Failed", "ImagePullBackOff"} else f"{fix} {WITHOUT}"
+    # What does not start alone may start in its place: for want of room, or of others.
+    perhaps = any(outcome in _NO_ROOM | {"NotReady"} or outcome.startswith(_LATE) for outcome in outcomes)
+    return f"{fix} {WITHOUT}" if perhaps else fix
+
+
+def _selector(selector: Object) -> str:
+    """A label selector of a workload as a query has it."""
+    forms = {
+        "In": "{key} in ({values})",
+        "NotIn": "{key} notin ({values})",
+        "Exists": "{key}",
+        "DoesNotExist": "!{key}",
+    }
+    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for term in selector.get("matchExpressions") or []:
+        labels.append(forms[term["operator"]].format(key=term["key"], values=",".join(term.get("values") or [])))
+    return ",".join(labels)
 
 
 def _there(pod: Object) -> bool:

@@ -252,7 +252,7 @@ def apply_tier(
     try:
         with _timed(seconds, "apply"):
             outcomes = applier.run(loaded.objects)
-        proven = [o.desired for o in outcomes if options.prove and proof_pod.replaces_pods(o.before, o.after)]
+        proven = _proven(outcomes) if options.prove else []
         for note in [*leaving.notes(), *(would_be_proven(obj) for obj in proven if options.check)]:
             listener.say(note)
         if options.check:
@@ -279,6 +279,10 @@ def apply_tier(
         lease.release()
     taken_up = [work.workload for work in due if not work.new]
     return Result(outcomes, leaving.gone, leaving.plan.kept, seconds, taken_up, proven, replaced)
+
+
+def _proven(outcomes: Iterable[Outcome]) -> list[Object]:
+    return [o.desired for o in outcomes if o.changed and proof_pod.replaces_pods(o.before, o.after)]
 
 
 def would_be_proven(workload: Object) -> str:

@@ -404,6 +404,17 @@ def test_first_member_to_be_replaced_is_the_one_stood_in_for() -> None:
     assert "node-j" in str(server.jobs[0])
 
 
+def test_pods_are_found_by_every_form_of_selector() -> None:
+    terms = [
+        {"key": "a", "operator": "In", "values": ["x", "y"]},
+        {"key": "b", "operator": "NotIn", "values": ["z"]},
+        {"key": "c", "operator": "Exists"},
+        {"key": "d", "operator": "DoesNotExist"},
+    ]
+    found = proof._selector({"matchLabels": {"app": "db"}, "matchExpressions": terms})
+    assert found == "app=db,a in (x,y),b notin (z),c,!d"
+
+
 def test_start_is_proven_by_a_container_that_has_run() -> None:
     new = store(proof_pod.START, image="db:2")
     assert "is proven" in prove(Server(pod_of(store()), fates=[CRASHED]), new)[-1]

@@ -154,7 +154,8 @@ def test_a_rollback_records_no_credential(secrets: list[Any], monkeypatch: pytes
     made: Any = OPERATIONS["rollback"].__new__(OPERATIONS["rollback"])
     made._task = types.SimpleNamespace(check_mode=False)
     made.host, made.variables = "local", types.SimpleNamespace(get=lambda *_: "")
-    args = {"namespace": "ns", "to": 1, "tiers": ["services"], "data_tiers": [], "wait": False, "wait_timeout": 0}
+    args = {"namespace": "ns", "to": 1, "tiers": ["services"], "data_tiers": [], "prove": True}
+    args |= {"wait": False, "wait_timeout": 0}
     with pytest.raises(EngineError):
         made.operate(engine.Cluster(Connection("https://127.0.0.1:1")), args)
     assert recorded == ["agent said: ********"]
