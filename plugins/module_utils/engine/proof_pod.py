@@ -52,10 +52,14 @@ class Place:
 
 
 def keeps_data(obj: Mapping[str, Any]) -> bool:
-    """Whether pods of ``obj`` keep data: those of a StatefulSet, and of a Deployment that mounts a claim."""
-    if not obj["apiVersion"].startswith("apps/") or obj["kind"] not in {"StatefulSet", "Deployment"}:
+    """Whether pods of ``obj`` keep data: those of a StatefulSet, and of a Deployment that mounts a claim.
+
+    False without a pod template: the server says what is wrong with the object.
+    """
+    spec = ((obj.get("spec") or {}).get("template") or {}).get("spec")
+    if not spec or not obj["apiVersion"].startswith("apps/") or obj["kind"] not in {"StatefulSet", "Deployment"}:
         return False
-    volumes = obj["spec"]["template"]["spec"].get("volumes") or []
+    volumes = spec.get("volumes") or []
     return obj["kind"] == "StatefulSet" or any("persistentVolumeClaim" in volume for volume in volumes)
 
 

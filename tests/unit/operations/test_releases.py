@@ -143,7 +143,7 @@ def test_the_mark_of_a_secret_s_content_is_that_of_its_values() -> None:
 @pytest.mark.parametrize(("tiers", "refused"), [(["datastores"], True), ([], False)], ids=["named", "left out"])
 def test_older_store_than_its_data_is_not_brought_back(monkeypatch, tiers, refused):
     container = {"name": "postgres", "image": "postgres:16.9"}
-    former = {"kind": "StatefulSet", "metadata": {"name": "postgres"}, "apiVersion": "apps/v1"}
+    former = {"kind": "StatefulSet", "metadata": {"name": "postgres", "namespace": "ns"}, "apiVersion": "apps/v1"}
     former["spec"] = {"template": {"spec": {"containers": [container]}}}
     record = {LAST_READY_IMAGE: "postgres:17.7"}
     claim = {"metadata": {"name": "data-postgres-0", "labels": {"app": "postgres"}, "annotations": record}}
@@ -154,6 +154,7 @@ def test_older_store_than_its_data_is_not_brought_back(monkeypatch, tiers, refus
     monkeypatch.setattr(releases, "manifests", lambda *_: [former])
     old, new = _release(1, {"datastores": "a"}), _release(2, {"datastores": "b"})
     raises = pytest.raises(EngineError, match="does not read the data of Postgres 17") if refused else nullcontext()
-    server: Any = SimpleNamespace(get=get)
+    server: Any = SimpleNamespace(get=get, find=lambda *_: None)
     with raises:
-        rollback.prepare(server, "ns", new, old, tiers, str, "platform-credentials")
+        credentials = rollback.Credentials(str, "platform-credentials")
+        rollback.prepare(server, "ns", new, old, frozenset(tiers), credentials)
