@@ -39,10 +39,10 @@ class ActionModule(Operation):
         suspended = part == "all" and quiet.suspended(cluster, namespace)
         if stopped or suspended:
             jobs.refuse_beside(cluster, namespace, "Nothing was started.")
-        running = [obj for obj in chosen if obj["spec"].get("replicas") != 0]
-        without_pods = workloads.without_pods(obj for obj in chosen if not quiet.pods_before(obj))
-        if without_pods and not (running or stopped or suspended):
-            raise without_pods
+        running = [obj for obj in chosen if workloads.restartable(obj)]
+        left_out = workloads.left_out(obj for obj in chosen if not quiet.pods_before(obj))
+        if left_out and not (running or stopped or suspended):
+            raise left_out
         names = ", ".join(describe(obj) for obj in chosen)
         objects: list[Object] = []
         if stopped or suspended:
@@ -57,8 +57,8 @@ class ActionModule(Operation):
             progress = Progress("restart", check)
             workloads.wait(cluster, namespace, objects, args["wait_timeout"], progress.waits, progress.replaced)
             self.say("All pods are new and ready.")
-        if without_pods:
-            raise without_pods
+        if left_out:
+            raise left_out
         return {"changed": True, "objects": names}
 
     def _prove(self, cluster: Cluster, objects: list[Object], seconds: float) -> None:

@@ -13,7 +13,7 @@ author:
 description:
   - Does what C(kubectl rollout restart) does, and waits until the new pods are ready or says why they are not.
   - V(all) restarts every Deployment; stores have to be named.
-  - Fails if a part has no pods (C(spec.replicas) is 0), after the others were restarted.
+  - Fails if a part has no pods (C(spec.replicas) is 0) or its rollout is paused, after the others were restarted.
   - A part that M(multi_agent.platform.restore) stopped and did not start again is started, with as many pods as it had.
     With the last of them, and with V(all), backups are scheduled again. Refused while a restore or a backup is under
     way.

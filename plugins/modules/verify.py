@@ -9,9 +9,9 @@ version_added: 0.1.0
 author: The multi_agent.platform authors
 description:
   - Looks at whether all objects of the last release exist, at workloads, volumes, disruption budgets and autoscalers;
-    asks the stores with each part's own credentials;
-    tries every connection between parts, stores, another namespace, the metadata address and a public address; makes a
-    round trip where the reference service runs; looks at certificates and asks both hosts at the edge.
+    asks the stores with each part's own credentials; tries every connection between parts, stores, another namespace,
+    the metadata address and a public address; makes a round trip where the reference service runs; looks at
+    certificates and asks both hosts at the edge.
   - Prints a table, writes a JUnit file and fails where something is not as it must be.
   - Makes a Job for each source of connections and removes it. A Job whose run was killed ends and goes by itself within
     four minutes.

@@ -66,11 +66,19 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
     for playbook, words in (
         ("status", "11 of 11 ready"),
         ("check_health", "healthy"),
+        ("check_health", "Not looked at, because this user may not: PriorityClass"),
+        ("drift", "none."),
         ("releases", "done"),
         ("events", "TYPE"),
     ):
         assert words in user.play(f"playbooks/{playbook}.yml")
     user.play("playbooks/restart.yml", "-e", "part=agent")
+    user.cluster.kubectl("--namespace", user.namespace, "delete", "hpa", "tool-service")
+    user.play("playbooks/scale.yml", "-e", "part=tool replicas=3")
+    user.cluster.kubectl("--namespace", user.namespace, "scale", "deployment/gateway-service", "--replicas=0")
+    assert "has 0 pods, the minimum is 2" in user.play("playbooks/check_health.yml", expect=2)
+    user.play("site.yml", "--skip-tags", "namespace")
+    assert "healthy" in user.play("playbooks/check_health.yml")
     said = user.play("site.yml", "--tags", "nats", "-e", "nats_max_payload=2Mi")
     assert "StatefulSet nats is proven" in said
     user.play("playbooks/rotate.yml", "-e", "rotate=jwt rotate_overlap=0", "--skip-tags", "namespace")

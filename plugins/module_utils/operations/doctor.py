@@ -354,11 +354,12 @@ def _halted(facts: Facts) -> Iterator[Finding]:
     scaled = {
         (a["spec"]["scaleTargetRef"]["kind"], a["spec"]["scaleTargetRef"]["name"]): a
         for a in facts.of("HorizontalPodAutoscaler")
+        if PART_OF in (a["metadata"].get("labels") or {})  # others, such as KEDA's, may mean 0
     }
     for obj in (*facts.of("Deployment"), *facts.of("StatefulSet")):
         text = shortfalls.pods(obj, None, None, scaled.get((obj["kind"], obj["metadata"]["name"])))
         if text and not quiet.pods_before(obj):
-            yield Finding(PROBLEM, f"{describe(obj)} {text}", shortfalls.REMEDY)
+            yield Finding(PROBLEM, f"{describe(obj)}: {text}", shortfalls.REMEDY)
     for job in facts.of("CronJob"):
         if job["metadata"]["name"] == success.BACKUP and (text := shortfalls.suspended(job, {**job, "spec": {}})):
             yield Finding(PROBLEM, text, shortfalls.REMEDY)

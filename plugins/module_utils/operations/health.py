@@ -36,8 +36,7 @@ def problems(state: State, now: datetime) -> Iterator[tuple[str, str]]:
                 f"{workload['kind']} {workload['name']}: {workload['message']}",
                 workload["remedy"] or "see the findings below, or `make events`",
             )
-    for what, means in shortfalls.missing(state.missing):
-        yield f"{what} ({means})" if means else what, shortfalls.GONE
+    yield from shortfalls.missing(state.missing)
     yield from state.shortfalls
     for finding in state.findings:
         advice = next((todo for words, todo in _ADVICE if words in finding), "`make events` tells more")

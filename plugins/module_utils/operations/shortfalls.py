@@ -11,6 +11,7 @@ from typing import Any
 from ..engine import halted
 from ..engine.errors import ApiError
 from ..engine.manifests import describe
+from ..engine.prune import KEEP
 from . import declared
 from .cluster_view import WORKLOADS
 from .pods import is_ready
@@ -19,38 +20,40 @@ from .screen import count
 Object = Mapping[str, Any]
 
 # What brings back what is declared.
-REMEDY = "`make deploy` brings it back; `make drift` shows who changed it"
+REMEDY = "`make deploy` brings it back; `make drift` shows the change"
 GONE = "`make deploy` makes it again"
+# The Secret that all credentials come from: new ones would not open the stores.
+KEPT = "restore it from a backup, or set its values in platform_credentials; then `make deploy`"
 # Of a volume that is gone nothing brings the data back but a backup.
 LOST = "a StatefulSet makes an empty one for its next pod: bring the data back with `make restore` (docs/operations)"
 
 # What a user lacks who may not read what is declared.
 ROLE = "give this user the Role in docs/guide/deployer-role.yaml"
 
-# Kinds whose absence shows nowhere else, and what it means.
+# What it means that an object of a kind is missing.
 _MEANS = {
-    "NetworkPolicy": "the traffic that they limit or allow is not as declared",
-    "Service": "their names do not resolve, and nobody reaches their pods",
-    "Ingress": "nothing leads in from outside",
-    "HTTPRoute": "nothing leads in from outside",
-    "HorizontalPodAutoscaler": "their workloads keep the number of pods that they have",
+    "NetworkPolicy": "traffic is not limited and allowed as declared",
+    "Service": "its name does not resolve",
+    "Ingress": "no way in from outside",
+    "HTTPRoute": "no way in from outside",
+    "HorizontalPodAutoscaler": "nothing scales the workload",
     "PodDisruptionBudget": "a drain may stop all pods at once",
     "ResourceQuota": "nothing limits what the namespace takes",
-    "ServiceAccount": "their workloads cannot create pods",
-    "ConfigMap": "new pods that use them do not start",
-    "Secret": "new pods that use them do not start",
-    "Job": "its work is done again by the next run",
-    "CronJob": "what they schedule does not run",
-    "StatefulSet": "their pods are gone; their volumes stay",
-    "Deployment": "their pods are gone",
+    "ServiceAccount": "no new pods",
+    "ConfigMap": "new pods that use it do not start",
+    "Secret": "new pods that use it do not start",
+    "Job": "the next run does its work again",
+    "CronJob": "nothing runs on schedule",
+    "StatefulSet": "no pods; volumes are kept",
+    "Deployment": "no pods",
 }
 
 
 def pods(live: Object, wanted: Object | None, least: int | None, autoscaler: Object | None) -> str:
     """Why a workload has fewer pods than declared, or takes up no change.
 
-    ``wanted``: the workload in the last release. ``least``: the minimum of its declared autoscaler, ``autoscaler``: the
-    live one.
+    ``wanted``: the workload in the last release, None if that is not known. ``least``: the minimum of its declared
+    autoscaler, ``autoscaler``: the live one.
     """
     spec, named = live["spec"], (wanted or {}).get("spec") or {}
     has = int(spec.get("replicas", 1))
@@ -59,7 +62,7 @@ def pods(live: Object, wanted: Object | None, least: int | None, autoscaler: Obj
     if "replicas" in named:
         fixed = int(named["replicas"])
         return f"has {count(has, 'pod')}, declared are {fixed}" if has < fixed else ""
-    if least is None and autoscaler is not None:
+    if least is None and wanted is None and autoscaler is not None:
         least = int(autoscaler["spec"].get("minReplicas", 1))
     if least is None or has >= least:
         return ""
@@ -113,13 +116,14 @@ def is_workload(each: declared.Missing) -> bool:
 
 
 def missing(found: Iterable[declared.Missing]) -> Iterator[tuple[str, str]]:
-    """What is not there, kind by kind, and what that means."""
-    by_kind: dict[tuple[str, bool], list[str]] = {}
+    """What is not there, kind by kind, each with what to do."""
+    groups: dict[tuple[str, bool, bool], list[str]] = {}
     for each in found:
-        by_kind.setdefault((each.obj["kind"], each.deleting), []).append(str(each.obj["metadata"]["name"]))
-    for (kind, deleting), names in by_kind.items():
-        state = "being deleted" if deleting else "missing"
-        yield f"{kind} {', '.join(names)}: {state}", "" if deleting else _MEANS.get(kind, "")
+        kept = (each.obj["metadata"].get("annotations") or {}).get(KEEP) == "true"
+        groups.setdefault((each.obj["kind"], each.deleting, kept), []).append(str(each.obj["metadata"]["name"]))
+    for (kind, deleting, kept), names in groups.items():
+        means = f" ({_MEANS[kind]})" if kind in _MEANS and not deleting else ""
+        yield f"{kind} {', '.join(names)}: {'being deleted' if deleting else 'missing'}{means}", KEPT if kept else GONE
 
 
 def unknown(known: declared.Declared, namespace: str) -> Iterator[tuple[str, str]]:

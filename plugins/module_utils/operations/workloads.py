@@ -40,15 +40,22 @@ def restart(cluster: Cluster, namespace: str, objects: list[Object], *, check: b
     return [_patch(cluster, namespace, obj, body, "", check) for obj in objects]
 
 
-def without_pods(objects: Iterable[Object]) -> EngineError | None:
-    """The error for workloads that have no pods to replace; None if all have some."""
-    empty = [describe(obj) for obj in objects if obj["spec"].get("replicas") == 0]
-    if not empty:
+def restartable(obj: Object) -> bool:
+    """Whether a workload has pods to replace, and would replace them."""
+    return obj["spec"].get("replicas") != 0 and not obj["spec"].get("paused")
+
+
+def left_out(objects: Iterable[Object]) -> EngineError | None:
+    """The error for workloads that cannot be restarted; None if all can."""
+    rest = [obj for obj in objects if not restartable(obj)]
+    empty = ", ".join(describe(obj) for obj in rest if obj["spec"].get("replicas") == 0)
+    paused = ", ".join(describe(obj) for obj in rest if obj["spec"].get("replicas") != 0)
+    lines = [f"{empty}: spec.replicas is 0, so no pods exist and none were restarted."] if empty else []
+    lines += [f"{paused}: the rollout is paused, so no pods were restarted."] if paused else []
+    if not lines:
         return None
-    return EngineError(
-        f"{', '.join(empty)}: spec.replicas is 0, so no pods exist and none were restarted.",
-        "`make deploy` brings back the declared number. If no autoscaler scales it: `make scale S=<part> N=<number>`.",
-    )
+    remedy = "`make deploy` brings back the declared number of pods, and resumes the rollout."
+    return EngineError("\n".join(lines), f"{remedy} Without an autoscaler: `make scale S=<part> N=<number>`.")
 
 
 def scale(cluster: Cluster, namespace: str, part: str, replicas: int, *, check: bool) -> Object:

@@ -97,14 +97,14 @@ def test_health_and_status_name_a_missing_object_of_each_kind(platform: Platform
 def test_pods_of_0_under_an_autoscaler_are_said_and_brought_back(platform: Platform) -> None:
     platform.kubectl("scale", "deployment/gateway-service", "--replicas=0")
     platform.kubectl("wait", "hpa/gateway-service", "--for=condition=ScalingActive=false", "--timeout=60s")
-    words = "Deployment gateway-service has 0 pods, the minimum is 2"
-    assert words.replace(" has", ": has") in platform.run("check_health", expect=2, **BACKUP)
+    words = "Deployment gateway-service: has 0 pods, the minimum is 2"
+    assert words in platform.run("check_health", expect=2, **BACKUP)
     assert words in platform.run("doctor", **BACKUP)
     status = platform.run("status", **BACKUP)
     assert "10 of 11 ready" in status
     drift = platform.run("drift", **BACKUP)
     assert "spec.replicas: declared 2, is 0 (by the subresource scale" in drift
-    assert "make deploy` brings it back" in platform.run("restart", expect=2, part="gateway", **BACKUP)
+    assert "make deploy` brings back the declared number" in platform.run("restart", expect=2, part="gateway", **BACKUP)
     refused = platform.run("scale", expect=2, part="gateway", replicas=3, **BACKUP)
     assert "brings it back to the minimum of its autoscaler, 2" in refused
     assert "spec.replicas: 0 -> 2" in platform.plan(expect=2, **BACKUP)
@@ -117,9 +117,11 @@ def test_pods_of_0_under_an_autoscaler_are_said_and_brought_back(platform: Platf
 
 def test_restart_of_all_names_the_part_without_pods(platform: Platform) -> None:
     platform.kubectl("scale", "deployment/gateway-service", "--replicas=0")
+    platform.kubectl("rollout", "pause", "deployment/tool-service")
     said = platform.run("restart", expect=2, part="all", **BACKUP)
     assert "Restarting Deployment agent-service, " in said
     assert "Deployment gateway-service: spec.replicas is 0, so no pods exist" in said
+    assert "Deployment tool-service: the rollout is paused" in said
     assert replicas(platform) == 0
     platform.run("site", **BACKUP)
 
@@ -140,7 +142,7 @@ def test_a_pause_and_a_suspension_are_said_and_ended(platform: Platform) -> None
     assert "Deployment agent-service: its rollout is paused" in health
     assert "CronJob backup is suspended" in health
     doctor = platform.run("doctor", **BACKUP)
-    assert "Deployment agent-service its rollout is paused" in doctor
+    assert "Deployment agent-service: its rollout is paused" in doctor
     assert "CronJob backup is suspended" in doctor
     drift = platform.run("drift", **BACKUP)
     assert "spec.paused: declared nothing, is true (kubectl" in drift

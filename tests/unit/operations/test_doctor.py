@@ -48,7 +48,7 @@ def _sound():
         "Deployment": [_deployment()],
         "HorizontalPodAutoscaler": [
             {
-                "metadata": {"name": "agent"},
+                "metadata": {"name": "agent", "labels": LABELS},
                 "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "agent"}, "maxReplicas": 10},
             }
         ],
@@ -187,7 +187,7 @@ def test_problems_come_first_and_no_value_is_told():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"Deployment": [_deployment() | {"spec": _deployment()["spec"] | {"replicas": 0}}]}, "agent has 0 pods"),
+        ({"Deployment": [_deployment() | {"spec": _deployment()["spec"] | {"replicas": 0}}]}, "agent: has 0 pods"),
         ({"Deployment": [_deployment() | {"spec": _deployment()["spec"] | {"paused": True}}]}, "rollout is paused"),
     ],
 )

@@ -131,7 +131,7 @@ def test_what_is_sound_has_no_problem(changed: dict[str, Any]) -> None:
         ({"release": release("broken")}, "Release 7 failed", "make rollback"),
         (
             {"missing": [declared.Missing("netpol", {"kind": "NetworkPolicy", "metadata": {"name": "deny"}})]},
-            "NetworkPolicy deny: missing (the traffic",
+            "NetworkPolicy deny: missing (traffic",
             "make deploy",
         ),
         ({"shortfalls": [("CronJob backup is suspended", shortfalls.REMEDY)]}, "CronJob backup", "make deploy"),

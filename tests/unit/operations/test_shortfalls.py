@@ -39,6 +39,7 @@ LOOKED = {"type": "AbleToScale", "status": "True"}
         (workload(replicas=0), workload(), 2, scaler(LOOKED), "has 0 pods, the minimum is 2"),
         (workload(replicas=0), None, None, scaler(LOOKED), "has 0 pods, the minimum is 2"),
         (workload(replicas=0), None, None, None, ""),
+        (workload(replicas=0), workload(), None, scaler(LOOKED), ""),
         (workload(replicas=1), workload(), 2, scaler(LOOKED), "has 1 pod, the minimum of its autoscaler is 2"),
         (workload(replicas=1), workload(), 2, scaler(), ""),
         (workload(replicas=1), workload(), 2, None, "has 1 pod, the minimum of its autoscaler is 2"),
@@ -107,12 +108,16 @@ def test_volumes_that_are_missing_or_going() -> None:
     ]
 
 
-def test_missing_objects_are_named_by_kind() -> None:
+def test_missing_objects_are_named_by_kind_with_a_remedy() -> None:
     gone = [declared.Missing("t", make("Service", name)) for name in ("a", "b")]
     going = declared.Missing("t", make("Secret", "c"), deleting=True)
-    lines = dict(shortfalls.missing([*gone, going]))
-    assert list(lines) == ["Service a, b: missing", "Secret c: being deleted"]
-    assert lines["Service a, b: missing"]
+    kept = make("Secret", "d")
+    kept["metadata"]["annotations"] = {"multi-agent.platform/keep": "true"}
+    assert list(shortfalls.missing([*gone, going, declared.Missing("t", kept)])) == [
+        ("Service a, b: missing (its name does not resolve)", shortfalls.GONE),
+        ("Secret c: being deleted", shortfalls.GONE),
+        ("Secret d: missing (new pods that use it do not start)", shortfalls.KEPT),
+    ]
 
 
 @pytest.mark.parametrize(
