@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ..module_utils.ansible import bytecode, garbage, signals, tags  # noqa: F401 - bytecode is imported first
 from ..module_utils.ansible.connection import CONNECTION_SPEC, say_where
@@ -37,6 +38,8 @@ signals.await_workers()
 # A cluster that does not answer at once is most likely not there; waiting for it is the apply action's business.
 PATIENCE_SECONDS = 5.0
 _FAULTY: Any = object()
+
+display = Display()
 
 SPEC: dict[str, Any] = {
     "cluster": {"type": "bool", "default": True},
@@ -78,6 +81,8 @@ class ActionModule(ActionBase):
                 with suppress(EngineError):  # where the file is what is wrong, the first tier would say so
                     result_file.fail(Path(str(file)), str(variables.get("inventory_hostname")), text)
             raise Failure(text)
+        for note in problems.notes:
+            display.warning(note)
         message = "Everything that was asked for can be done."
         return {"changed": False, "msg": message, **found, "warnings": renamed.warnings(variables)}
 

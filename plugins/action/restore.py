@@ -106,19 +106,19 @@ class ActionModule(Operation):
         if before:
             error.remedy += f" Still stopped by an earlier restore: {', '.join(sorted(before))}; {quiet.WAY_OUT}."
 
-    def _without_referred(self, values: dict[str, str]) -> dict[str, str]:
-        """Those that the platform's own Secret keeps. What a user's Secret holds is brought back by its owner."""
-        theirs = {r.credential: r.secret for r in self.references() if r.credential in values}
-        if theirs:
-            named = ", ".join(f"{name} (Secret {secret})" for name, secret in sorted(theirs.items()))
-            self.warn(f"Not restored, as platform_credentials_from takes it from a Secret that is only read: {named}.")
-        return {name: value for name, value in values.items() if name not in theirs}
-
     def _credentials(self, cluster: Cluster, asked: restoring.Asked, args: dict[str, Any]) -> dict[str, Any]:
         namespace, secret, check = args["namespace"], self.secret(), self._task.check_mode
+        if theirs := self.variables.get("platform_existing_secret"):
+            raise EngineError(
+                f"platform_existing_secret names {theirs}, which is yours and is only read. Nothing was restored.",
+                "Restore it where it comes from, or set platform_existing_secret to an empty text to restore into "
+                "platform-credentials.",
+            )
         data = restoring.encrypted(cluster, namespace, asked, args["wait_timeout"])
         values = restoring.decrypt(data, args["identity_file"])
-        values = self._without_referred(values)
+        values, note = restoring.without_referred(values, {r.credential: r.secret for r in self.references()})
+        if note:
+            self.warn(note)
         written, differing = restoring.write_credentials(cluster, namespace, secret, values, check=check)
         would = "Would write" if check else "Wrote"
         if written:

@@ -18,8 +18,9 @@ notes:
   - "Inputs: argument specs of all roles (types, choices, nested keys), variables that begin with a role's name and are
     none of its options, the catalogue (names, ports, edges, resources, scaling), images, stores, credentials."
   - "Cluster: kubeconfig and context, reachability, credentials, C(platform_cluster_uid), server version,
-    StorageClasses, whether the images of the stores read the data on their volumes, the kind that carries the hosts,
-    and the user's permissions. It is not asked where O(cluster=false) or C(platform_render_to) is set."
+    StorageClasses, whether the images of the stores read the data on their volumes, RuntimeClasses and Secrets that the
+    inventory names, the kind that carries the hosts, and the user's permissions. It is not asked where O(cluster=false)
+    or C(platform_render_to) is set."
 options:
   cluster:
     description: Whether the cluster is checked too.

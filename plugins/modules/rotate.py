@@ -15,6 +15,8 @@ description:
     former ones up. The tiers are applied after each step; C(playbooks/rotate.yml) has all steps in their order.
   - A value that C(platform_credentials) gives is used, others are generated. No value is an option, a result or in the
     output.
+  - What C(platform_credentials_from) takes from another Secret is left to its owner; if nothing else is named, the task
+    fails.
   - A step that has been done is not done again, so that an interrupted rotation is run again from its beginning.
 options:
   what:

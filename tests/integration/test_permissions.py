@@ -84,6 +84,12 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
     user.play("playbooks/rotate.yml", "-e", "rotate=jwt rotate_overlap=0", "--skip-tags", "namespace")
 
 
+def test_runtime_class_that_may_not_be_seen_is_noted(user: User) -> None:
+    variables = {"platform_services_overrides": {"execution": {"runtime_class": "gvisor"}}}
+    said = user.play("site.yml", "--check", "--tags", "services", "-e", json.dumps(variables))
+    assert "This user may not list RuntimeClasses, so whether gvisor exists was not" in " ".join(said.split())
+
+
 @pytest.mark.parametrize(
     ("resource", "words"),
     [

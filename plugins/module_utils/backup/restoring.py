@@ -132,6 +132,16 @@ def decrypt(data: bytes, identity_file: str) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
 
+def without_referred(values: Mapping[str, str], referred: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """What the platform's own Secret keeps, and what to say of the rest, which owners of other Secrets bring back.
+
+    referred: credential -> Secret.
+    """
+    theirs = [f"{name} from Secret {referred[name]}" for name in sorted(values) if name in referred]
+    note = f"Not restored: platform_credentials_from takes {', '.join(theirs)}, which is only read." if theirs else ""
+    return {name: value for name, value in values.items() if name not in referred}, note
+
+
 def write_credentials(
     cluster: Cluster, namespace: str, secret: str, values: Mapping[str, str], *, check: bool
 ) -> tuple[list[str], list[str]]:

@@ -31,6 +31,8 @@ REPLACED = frozenset(
 # Controllers that write to objects all the time.
 CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "kwok-controller", "kwok"})
 _AUTOSCALER = BUILT_IN["autoscaling/v2", "HorizontalPodAutoscaler"]
+# The manager of the autoscalers' controller.
+_AUTOSCALERS = "kube-controller-manager"
 SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
 
@@ -52,7 +54,17 @@ def managers(error: ApiError) -> dict[str, list[str]]:
 def may_take(error: ApiError, alike: frozenset[str] = frozenset()) -> bool:
     """Whether all the fields in conflict belong to managers that we replace, or are ``alike`` (see ``equal``)."""
     owners = managers(error)
-    return bool(owners) and all(owner in REPLACED or alike.issuperset(fields) for owner, fields in owners.items())
+    return bool(owners) and all(
+        _replaced(owner, fields) or alike.issuperset(fields) for owner, fields in owners.items()
+    )
+
+
+def _replaced(owner: str, fields: list[str]) -> bool:
+    """Whether we take these fields from ``owner``.
+
+    Replicas are an autoscaler's no more when we declare them and ``check_autoscaled`` has found none.
+    """
+    return owner in REPLACED or (owner == _AUTOSCALERS and fields == [".spec.replicas"])
 
 
 def equal(error: ApiError, live: Mapping[str, Any], forced: Mapping[str, Any]) -> frozenset[str]:
@@ -76,7 +88,7 @@ def explain(
     entries = ((live or {}).get("metadata") or {}).get("managedFields") or []
     lines = []
     for owner, fields in managers(error).items():
-        if owner in REPLACED:
+        if _replaced(owner, fields):
             continue
         times = {field: _since(entries, owner, field) for field in fields if field not in alike}
         for when in sorted(set(times.values())):

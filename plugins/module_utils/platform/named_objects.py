@@ -16,6 +16,7 @@ from .problems import Problems, suggest
 Get = Callable[[str], dict[str, Any]]
 Check = Callable[[Get, str, Problems], None]
 
+_WITHOUT_CREDENTIALS = frozenset({"netpol", "ingress"})
 _RUNTIMES = "/apis/node.k8s.io/v1/runtimeclasses"
 
 
@@ -33,7 +34,7 @@ def checks(named: Named, tiers: Iterable[str]) -> list[Check]:
     found: list[Check] = []
     if named.runtime_classes and tiers & {"services", "frontend"}:
         found.append(partial(_check_runtime_classes, named.runtime_classes))
-    if tiers:
+    if tiers - _WITHOUT_CREDENTIALS:
         by_secret: dict[str, list[Reference]] = {}
         for reference in named.references:
             by_secret.setdefault(reference.secret, []).append(reference)

@@ -325,10 +325,16 @@ def test_autoscaler_that_leaves_gives_the_number_back(cluster: Cluster, engine: 
 
 
 def test_number_is_fixed_again_after_a_handover(cluster: Cluster, engine: Engine) -> None:
+    """Without an autoscaler in between, and with one that has made the number its own."""
     within = ("--namespace", engine.namespace)
     for declared in ([deployment(replicas=4)], [deployment()], [deployment(replicas=1)]):
         engine.apply(declared)
     assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 1
+    engine.apply([deployment(), at_least_three()])
+    cluster.kubectl(*within, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=60s")
+    engine.apply([deployment(replicas=2)])
+    assert cluster.get(*within, "deployment", "web")["spec"]["replicas"] == 2
+    assert engine.apply([deployment(replicas=2)]).writes == []
 
 
 @pytest.mark.parametrize("tool", ["edit", "replace", "apply", "patch"])

@@ -230,3 +230,12 @@ def test_screens_read_as_text():
     lines = screens.listing([made, {"name": "m", "problem": "is damaged"}], NOW)
     assert lines[1].split() == ["n", "2h", "2Ki", "1", "0", "3", "left", "out", "r"]
     assert lines[2].endswith("is damaged")
+
+
+def test_credentials_of_other_secrets_are_not_restored() -> None:
+    left, note = restoring.without_referred({"jwt_secret": "a", "openai_api_key": "b"}, {"openai_api_key": "ai-keys"})
+    assert left == {"jwt_secret": "a"}
+    assert (
+        note == "Not restored: platform_credentials_from takes openai_api_key from Secret ai-keys, which is only read."
+    )
+    assert restoring.without_referred({"jwt_secret": "a"}, {"openai_api_key": "ai-keys"}) == ({"jwt_secret": "a"}, "")

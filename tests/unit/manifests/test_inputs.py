@@ -47,6 +47,7 @@ def test_annotations_and_labels_stay_with_their_kind(every: Platform) -> None:
     assert every.of("Secret")["model-service-credentials"]["metadata"]["annotations"]["example.org/owner"] == "models"
     metadata = pod(every, "Deployment", "model-service")["metadata"]
     assert metadata["annotations"]["example.org/text"] == 'a: "b"\n- {{ c }} # d'
+    assert metadata["annotations"]["true"] == "1"
     assert "example.org/owner" not in metadata["annotations"]
     assert metadata["labels"]["azure.workload.identity/use"] == "true"
     assert (metadata["labels"]["example.org/cost"], metadata["labels"]["example.org/team"]) == ("models", "agents")
