@@ -137,6 +137,7 @@ class ActionModule(ActionBase):
             routes=target.routes(values.get("ingress_kind")),
             stores=_stores(values, model),
             named=_named(values, model),
+            nats_replicas=int(model.stores["nats"]["replicas"]),
         )
         where = dict(args)
         try:

@@ -94,5 +94,9 @@ async def main() -> None:
     await client.close()
 
 
-task, *arguments = sys.argv[1:] or ["main"]
-asyncio.run({"main": main, "copies": copies, "replicas": replicas}[task](*arguments))
+if sys.argv[1:2] == ["copies"]:
+    asyncio.run(copies())
+elif sys.argv[1:2] == ["replicas"]:
+    asyncio.run(replicas(*sys.argv[2:]))
+else:
+    asyncio.run(main())

@@ -141,7 +141,7 @@ def _script() -> str:
 def _image(servers: Platform, folder: Path) -> str:
     """The gateway's, which has a client of NATS. Its tier is not deployed here, so it is rendered."""
     servers.play("site.yml", "--tags=services", platform_render_to=str(folder))
-    documents = [doc for file in folder.rglob("*.y*ml") for doc in yaml.safe_load_all(file.read_text())]
+    documents = [doc for file in folder.rglob("*.yaml") for doc in yaml.safe_load_all(file.read_text()) if doc]
     (gateway,) = (d for d in documents if (d["kind"], d["metadata"]["name"]) == ("Deployment", "gateway-service"))
     return str(gateway["spec"]["template"]["spec"]["containers"][0]["image"])
 

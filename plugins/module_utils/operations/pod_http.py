@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from http.client import HTTPException, HTTPResponse
 from typing import Any
@@ -49,7 +50,7 @@ def get(
 
 
 def _read(stream: Stream) -> bytes:
-    """Everything until the pod ends the connection. Raises OSError."""
+    """A whole answer, or all until the pod ends the connection. Raises OSError."""
     data, begun = bytearray(), set()
     while (frame := stream.receive()) is not None:
         channel, content = frame
@@ -61,7 +62,17 @@ def _read(stream: Stream) -> bytes:
         data += content
         if len(data) > _MOST_BYTES:
             raise OSError(f"the answer is longer than {_MOST_BYTES >> 20} MiB")
+        if _whole(data):
+            break  # the end of the connection does not always arrive
     return bytes(data)
+
+
+def _whole(data: bytearray) -> bool:
+    end = data.find(b"\r\n\r\n")
+    head = bytes(data[: max(end, 0)]).lower()
+    if match := re.search(rb"\ncontent-length: *([0-9]+)", head):
+        return len(data) - end - 4 >= int(match[1])
+    return b"\ntransfer-encoding: chunked" in head and data.endswith(b"0\r\n\r\n")
 
 
 def _json(data: bytes, source: str) -> Any:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..engine.errors import ApiError
-from . import named_objects, store_versions
+from . import growth, named_objects, store_versions
 from .problems import Problems
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -84,6 +84,7 @@ class Wanted:
     routes: API group and plural of what carries the two hosts, and the variable that chose it.
     stores: store -> the variable of its image and the image, of the stores whose data it has to read.
     named: what else of the cluster the inventory names.
+    nats_replicas: servers of NATS.
     """
 
     namespace: str
@@ -93,6 +94,7 @@ class Wanted:
     routes: tuple[str, str, str] | None
     stores: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     named: named_objects.Named = field(default_factory=named_objects.Named)
+    nats_replicas: int = 1
 
 
 def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
@@ -110,6 +112,8 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
     ]
     if wanted.tiers & _STORE_TIERS:
         checks += [_check_storage, _check_store_versions]
+    if "nats" in wanted.tiers:
+        checks.append(_check_growth)
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
     checks += [_named(run) for run in named_objects.checks(wanted.named, wanted.tiers)]
@@ -186,6 +190,10 @@ def _check_store_versions(cluster: Cluster, wanted: Wanted, problems: Problems) 
             refusal.problem,
             f"{refusal.remedy}. {store_versions.UNCHECKED}: [{refusal.store}] skips this check",
         )
+
+
+def _check_growth(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    growth.check_nats(cluster, wanted.namespace, wanted.nats_replicas, problems)
 
 
 def _check_routes(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:

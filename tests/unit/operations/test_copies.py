@@ -23,12 +23,12 @@ SERVERS = [_pod(f"nats-{number}") for number in range(3)]
 MEMBERS = [_pod(f"qdrant-{number}") for number in range(3)]
 
 
-def _stream(name: str = "platform", replicas: int = 3, leader: str = "nats-0", **late: str) -> dict[str, Any]:
+def _stream(
+    name: str = "platform", replicas: int = 3, leader: str = "nats-0", late: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     others = [server for server in ("nats-0", "nats-1", "nats-2") if server != leader][: replicas - 1]
-    peers = [
-        {"name": peer, "current": late.get(peer[-1:], "") == "", "offline": late.get(peer[-1:]) == "offline"}
-        for peer in others
-    ]
+    late = late or {}
+    peers = [{"name": peer, "current": peer not in late, "offline": late.get(peer) == "offline"} for peer in others]
     return {"name": name, "config": {"num_replicas": replicas}, "cluster": {"leader": leader, "replicas": peers}}
 
 
@@ -107,7 +107,7 @@ def test_stream_with_one_copy_has_the_command_that_adds_two(stores: dict[tuple[s
 
 def test_late_copies_are_those_that_the_leader_names(stores: dict[tuple[str, str], Any]) -> None:
     _fill(stores, _qdrant(), _stream(leader="nats-1"))
-    stores["nats-1", "/jsz"] = _jsz(_stream(leader="nats-1", **{"0": "behind", "2": "offline"}))
+    stores["nats-1", "/jsz"] = _jsz(_stream(leader="nats-1", late={"nats-0": "behind", "nats-2": "offline"}))
     ((hurts, what, _),) = _found()
     assert hurts
     assert what == "Copies of stream platform of NATS are not current: nats-0 (behind), nats-2 (offline)"

@@ -52,6 +52,13 @@ def test_answer_in_pieces_is_put_together(monkeypatch: pytest.MonkeyPatch, whole
     assert stream.sent.endswith(b"\r\napi-key: hush\r\n\r\n")
 
 
+@pytest.mark.parametrize("whole", [OK, CHUNKED])
+def test_whole_answer_is_not_waited_for_any_longer(monkeypatch: pytest.MonkeyPatch, whole: bytes) -> None:
+    answer, stream = _get(monkeypatch, (0, whole[:30]), (0, whole[30:]), (1, b"never read"))
+    assert answer == {"result": 1}
+    assert stream.frames == [(1, b"never read")]
+
+
 @pytest.mark.parametrize(
     ("frames", "says"),
     [
