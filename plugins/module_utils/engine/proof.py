@@ -1,7 +1,7 @@
 """Proves the new version of a workload that keeps data on a pod of its own, before any of its pods is replaced.
 
 A StatefulSet stops a pod before it starts the next version, so a version that cannot start is an outage. Here it starts
-beside the pods that serve: its image is pulled, its requests fit a node, its program runs with the new configuration.
+next to the pods that serve: its image is pulled, its requests fit a node, its program runs with the new configuration.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Prover:
     def prove(self, changes: Iterable[Change], declared: Iterable[Object] = ()) -> None:
         """Return when every new version has proven itself. ``declared``: what is about to be written with them.
 
-        Raises WaitFailed with a report where one does not, EngineError where it cannot be tried. Leaves nothing behind.
+        Raises WaitFailed with a report if one does not, EngineError if it cannot be tried. Leaves nothing behind.
         """
         every = [proof for change in changes if (proof := self._look(change))]
         if not every:
@@ -106,7 +106,7 @@ class Prover:
     # --- before -------------------------------------------------------------------------------------------------------
 
     def _look(self, change: Change) -> Proof | None:
-        """None where no pod is there to be replaced."""
+        """The proof of a change; None if no pod exists that would be replaced."""
         namespace, labels = change.live["metadata"]["namespace"], _selector(change.live["spec"]["selector"])
         pods = [pod for pod in self._cluster.list(POD, namespace, labels=labels)[0] if _there(pod)]
         if not pods:
@@ -149,10 +149,10 @@ class Prover:
     def _labels(self) -> str:
         return f"{LABEL}={self._owner}"
 
-    # --- meanwhile ----------------------------------------------------------------------------------------------------
+    # --- running ------------------------------------------------------------------------------------------------------
 
     def _begin(self, proof: Proof, declared: list[Object]) -> bool:
-        """Whether the proof has begun. Raises EngineError where the server refuses it, unless nothing serves."""
+        """Whether the proof has begun. Raises EngineError if the server refuses it, unless no pod is ready."""
         self._say(f"proving {proof.change.name}: image {proof_pod.images(proof.change.after)} on a pod of its own")
         try:
             self._start(proof, declared)
@@ -183,7 +183,7 @@ class Prover:
             self._cluster.create(BUILT_IN["v1", obj["kind"]], obj, what=what)
 
     def _new_accounts(self, wanted: Object, declared: list[Object]) -> Mapping[str, Object]:
-        """The account of a proof, where this run brings it and it does not exist yet."""
+        """The account of a proof, if this run creates it and it does not exist yet."""
         name = wanted["spec"]["template"]["spec"].get("serviceAccountName", "")
         brought = {obj["metadata"]["name"]: obj for obj in declared if obj["kind"] == "ServiceAccount"}
         kind, namespace = BUILT_IN["v1", "ServiceAccount"], wanted["metadata"]["namespace"]
@@ -230,12 +230,14 @@ class Prover:
         return pods, jobs
 
     def _outcome(self, proof: Proof, job: Object | None, pod: Object | None) -> str | None:
-        """Empty where it is proven, the reason where it cannot be, None while neither is known."""
+        """Empty if it is proven, the reason if it cannot be, None as long as neither is known."""
         if job is None:
             return "deleted by another user while it ran"
         proof.job = job
         if pod and self._proven(proof, pod):
             return ""
+        if pod and (pod.get("status") or {}).get("phase") == "Succeeded":
+            return "Completed"  # a server does not end by itself
         if pod and proof.places and _unschedulable(pod):
             return "Unschedulable"  # another node may have room
         if readiness(job).state is State.FAILED:
@@ -247,9 +249,7 @@ class Prover:
         return None
 
     def _proven(self, proof: Proof, pod: Object) -> bool:
-        phase, statuses = (pod.get("status") or {}).get("phase"), _statuses(pod)
-        if phase == "Succeeded":
-            return True
+        statuses = _statuses(pod)
         # Injected containers are none of the version's.
         specs = proof.job["spec"]["template"]["spec"]["containers"]
         own = [statuses.get(spec["name"]) or {} for spec in specs]

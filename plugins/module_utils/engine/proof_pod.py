@@ -27,7 +27,7 @@ MODES = (READY, START, NONE)
 
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 _PROBE_SECONDS = 2
-# The old pod gives these back when it goes, so only the difference has to fit beside it.
+# The old pod gives these back when it goes, so only the difference has to fit next to it.
 _SHARED = ("cpu", "memory", "ephemeral-storage")
 # Where a pod runs or what it does to others, by the rank of the pod that it stands for: none of it is the proof's.
 _DROPPED = (
@@ -141,7 +141,7 @@ def copies(proof: Object, declared: Iterable[Object]) -> list[Object]:
 
 
 def without_account(proof: Object, accounts: Mapping[str, Object]) -> None:
-    """Let the pod run as ``default`` where its account is one of ``accounts``, which do not exist yet."""
+    """Let the pod run as ``default`` if its account is one of ``accounts``, which do not exist yet."""
     spec = proof["spec"]["template"]["spec"]
     account = accounts.get(spec.get("serviceAccountName", ""))
     if account:
@@ -166,10 +166,10 @@ def _stand_alone(spec: Object, workload: Object) -> None:
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1,
-        # No name leads anywhere, so it cannot join the members that it finds in its configuration.
+        # No name resolves, so it cannot join the members that its configuration names.
         "dnsPolicy": "None",
         "dnsConfig": {"nameservers": ["127.0.0.1"]},
-        # Never Ready to Services, whatever their selectors are: nobody sets this condition.
+        # Never Ready to Services, whatever their selectors are: this condition is never set.
         "readinessGates": [{"conditionType": LABEL}],
     }
     if mode(workload) == START:
@@ -228,7 +228,7 @@ def _both(one: Object, other: Object) -> Object:
 
 
 def _weigh(spec: Object, instead_of: Object | None) -> None:
-    """What is asked of the node: where another pod goes away for this one, what goes beyond that one's requests."""
+    """Reduce requests to what goes beyond those of ``instead_of``, the pod that is deleted for this one."""
     if instead_of is None:
         return
     before = {c["name"]: c for c in _containers(instead_of["spec"])}

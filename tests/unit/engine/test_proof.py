@@ -29,6 +29,10 @@ CRASHED: Object = {
     "phase": "Failed",
     "containerStatuses": [{"name": "db", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}],
 }
+ENDED: Object = {
+    "phase": "Succeeded",
+    "containerStatuses": [{"name": "db", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}],
+}
 PROBE = {"exec": {"command": ["ok"]}, "periodSeconds": 30, "failureThreshold": 5}
 
 
@@ -320,7 +324,10 @@ def test_copies_belong_to_the_job_of_the_proof() -> None:
     assert (owner["kind"], owner["uid"]) == ("Job", job["metadata"]["name"])
 
 
-@pytest.mark.parametrize(("fate", "words"), [(NEVER_PULLED, "InvalidImageName"), (CRASHED, "Error: exit code 1")])
+@pytest.mark.parametrize(
+    ("fate", "words"),
+    [(NEVER_PULLED, "InvalidImageName"), (CRASHED, "Error: exit code 1"), (ENDED, "image db:2: Completed")],
+)
 def test_version_that_cannot_start_stops_the_run(fate: Object, words: str) -> None:
     server = Server(pod_of(store()), fates=[fate])
     server.logs["db/false"] = "FATAL: invalid value"
