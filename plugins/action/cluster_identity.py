@@ -15,6 +15,8 @@ from ..module_utils.operations import identity
 class ActionModule(Operation):
     """Asks the cluster who it is, and refuses another one than the inventory names."""
 
+    # Before commands that write: a server may be away for as long as they bear it.
+    ENDS_IN_ORDER = True
     NAMES_CLUSTER = True
 
     def operate(self, cluster: Cluster, args: dict[str, Any]) -> dict[str, Any]:

@@ -64,9 +64,12 @@ class Check:
 
 
 def origin(variables: Variables, host: str, uid: str) -> Origin:
-    """Whose run this is."""
+    """Whose run this is. A play that applies objects of its own, without the role ``platform``, is nobody's."""
+    environment = str(variables.get("platform_environment") or "")
+    if not environment:
+        return Origin(cluster_uid=uid)
     return Origin(
-        environment=str(variables.get("platform_environment") or ""),
+        environment=environment,
         host=host,
         inventory=inventory_name(str(variables.get("inventory_dir") or ""), str(variables.get("inventory_file") or "")),
         cluster_uid=uid,

@@ -328,6 +328,19 @@ def test_one_address_of_two_clusters_is_told_apart_by_uid() -> None:
     identity.refuse_shared(own, [replace(other, uid="", namespace="other")])
 
 
+def test_a_play_without_the_platform_is_nobody_s(in_environment: Any) -> None:
+    """Objects of one's own, applied to the platform's namespace: neither refused nor on record as owner."""
+    made = fleet(random.Random("own objects"))  # noqa: S311 - no secret
+    in_environment(made.env)
+    for name, variables in made.hosts.items():
+        made.world.releases[made.meant[name]] = Origin("prod", "elsewhere", "prod", made.meant[name])
+        del variables["platform_environment"]
+    assert play(made) == {}
+    variables = Variables(None, {"inventory_hostname": "localhost", "inventory_dir": "/x/inventories/own"}, [])
+    before = Origin("prod", "eu", "prod", "uid")
+    assert wiring.origin(variables, "localhost", "uid").completed(before) == before
+
+
 def test_releases_without_an_origin_refuse_nothing() -> None:
     assert not Origin("prod", "eu", "prod", "uid").differs(Origin())
     assert identity.refuse_foreign(Origin("prod", "eu"), Origin(), namespace="ns", take_over=False) == ""
