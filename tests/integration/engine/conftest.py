@@ -6,15 +6,22 @@ import random
 from collections.abc import Callable, Iterator
 from os import environ
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ..conftest import Cluster
-from .support import Engine
+
+if TYPE_CHECKING:
+    from .support import Engine
 
 
 @pytest.fixture
 def engine(kubeconfig: Path, namespace: str) -> Engine:
+    # A collection that is imported before pytest-ansible's finder is there lacks its metadata: other tests could not
+    # import more of it.
+    from .support import Engine  # noqa: PLC0415
+
     return Engine(kubeconfig, namespace)
 
 
