@@ -105,7 +105,7 @@ def test_doctor_finds_a_stream_with_one_copy_until_it_has_three(servers: Platfor
     servers.kubectl(*command, "1")
     said = _doctor(servers)
     assert "Stream platform of NATS has 1 copy, and 3 are declared" in said
-    assert "nats stream edit platform --replicas=3 --force" in said
+    assert "stream edit platform --replicas=3 --force" in said
     # A component may not do it, the user whom the doctor names may.
     servers.kubectl(*command, "3", "gateway", check=False)
     assert "Stream platform of NATS has 1 copy" in _doctor(servers)

@@ -160,8 +160,8 @@ def _stream(name: str, stream: Object, declared: Declared) -> Iterator[Finding]:
             True,
             f"Stream {name} of NATS has {_copies(have)}, and {declared.stream_replicas} are declared:"
             " losing a node can lose it",
-            f"nats stream edit {shlex.quote(name)} --replicas={declared.stream_replicas} --force"
-            f" (as user stream_admin: {_PAGE})",
+            f"nats --inbox-prefix=_INBOX.stream_admin stream edit {shlex.quote(name)}"
+            f" --replicas={declared.stream_replicas} --force (as user stream_admin: {_PAGE})",
         )
         return
     late = [

@@ -102,7 +102,9 @@ def test_stream_with_one_copy_has_the_command_that_adds_two(stores: dict[tuple[s
     ((hurts, what, remedy),) = _found()
     assert hurts
     assert what == "Stream events of mine of NATS has 1 copy, and 3 are declared: losing a node can lose it"
-    assert remedy.startswith("nats stream edit 'events of mine' --replicas=3 --force")
+    assert remedy.startswith(
+        "nats --inbox-prefix=_INBOX.stream_admin stream edit 'events of mine' --replicas=3 --force"
+    )
 
 
 def test_late_copies_are_those_that_the_leader_names(stores: dict[tuple[str, str], Any]) -> None:
