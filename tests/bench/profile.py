@@ -38,7 +38,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("engine/render.py", "", "templates: rendering"),
     ("engine/yamltext.py", "", "YAML to objects"),
     ("engine/manifests.py", "parse", "YAML to objects"),
-    ("engine/manifests.py", "construct_mapping", "YAML to objects"),
+    ("engine/manifests.py", "flatten_mapping", "YAML to objects"),
     ("engine/manifests.py", "", "checking objects"),
     ("engine/compare.py", "", "comparing"),
     ("engine/ownership.py", "", "comparing"),

@@ -296,7 +296,7 @@ def restarted(cluster: Any, part: str, *, check: bool = False) -> str:
     action._task = types.SimpleNamespace(check_mode=check)
     said: list[str] = []
     action.say = said.append
-    action.operate(cluster, {"namespace": "ns", "part": part, "wait": False})
+    action.operate(cluster, {"namespace": "ns", "part": part, "wait": False, "prove": False})
     return "\n".join(said)
 
 

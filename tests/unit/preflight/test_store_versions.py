@@ -97,6 +97,8 @@ class Server:
         if plural == "storageclasses":
             annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
             return {"items": [{"metadata": {"name": "standard", "annotations": annotations}}]}
+        if path.endswith("/statefulsets/nats"):
+            raise ApiError(404, {})
         selector = str((query or {}).get("labelSelector", ""))
         chosen = selector.removeprefix("app in (").rstrip(")").split(",")
         items = [item for item in self.items.get(plural, []) if item["metadata"]["labels"]["app"] in chosen]
