@@ -2,16 +2,17 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from .runner import run
-from .stages import lint, matrix, test
+from .stages import Stage, lint, matrix, test
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.checks", description="Runs the project's checks and sums them up."
     )
-    stages = {
+    stages: dict[str, Callable[[], list[Stage]]] = {
         "lint": lint,
         "test": test,
         "matrix": lambda: matrix(quick=False),

@@ -332,9 +332,9 @@ def test_a_play_without_the_platform_is_nobody_s(in_environment: Any) -> None:
     """Objects of one's own, applied to the platform's namespace: neither refused nor on record as owner."""
     made = fleet(random.Random("own objects"))  # noqa: S311 - no secret
     in_environment(made.env)
-    for name, variables in made.hosts.items():
+    for name, said in made.hosts.items():
         made.world.releases[made.meant[name]] = Origin("prod", "elsewhere", "prod", made.meant[name])
-        del variables["platform_environment"]
+        del said["platform_environment"]
     assert play(made) == {}
     variables = Variables(None, {"inventory_hostname": "localhost", "inventory_dir": "/x/inventories/own"}, [])
     before = Origin("prod", "eu", "prod", "uid")
