@@ -16,7 +16,6 @@ from . import proof_pod
 from .cluster import Cluster
 from .diagnosis import Diagnosis, Finding
 from .errors import ApiError, EngineError, WaitFailed
-from .interruption import Interrupted
 from .kinds import BUILT_IN
 from .manifests import describe
 from .proof_pod import LABEL, Place
@@ -99,6 +98,8 @@ class Prover:
         try:
             started = [proof for proof in every if self._begin(proof, objects)]
             self._follow(started, objects)
+            self._remove(every)
+            self._await_room(every)
         finally:
             with self._cluster.interruption.shielded():
                 self._remove(every)
@@ -295,17 +296,20 @@ class Prover:
         )
 
     def _remove(self, every: Iterable[Proof]) -> None:
-        """Remove the Jobs, and wait until their pods no longer take the room that the next ones need."""
-        jobs = [proof.job for proof in every if proof.job]
         try:
-            for job in jobs:
-                self._delete(job)
-            deadline = time.monotonic() + (1.0 if self._cluster.interruption.reason else _GONE_SECONDS)
-            for namespace in {job["metadata"]["namespace"] for job in jobs}:
-                while self._cluster.list(POD, namespace, labels=self._labels)[0] and time.monotonic() < deadline:
-                    time.sleep(_POLL_SECONDS / 2)
-        except (EngineError, Interrupted) as error:
-            self._say(f"what a proof made could not be removed ({error.message}); the cluster removes it by itself")
+            for proof in every:
+                if proof.job:
+                    self._delete(proof.job)
+                proof.job = {}
+        except EngineError as error:
+            self._say(f"what a proof created could not be deleted ({error.message}); the cluster deletes it by itself")
+
+    def _await_room(self, every: Iterable[Proof]) -> None:
+        """Wait until the pods of the proofs no longer take the room that the pods to come need."""
+        deadline = time.monotonic() + _GONE_SECONDS
+        for namespace in {proof.change.after["metadata"]["namespace"] for proof in every}:
+            while self._cluster.list(POD, namespace, labels=self._labels)[0] and time.monotonic() < deadline:
+                self._cluster.interruption.sleep(_POLL_SECONDS / 2)
 
     def _delete(self, job: Object) -> None:
         metadata = job["metadata"]
