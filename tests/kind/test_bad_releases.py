@@ -27,13 +27,14 @@ def crash(store: str, platform: Platform) -> dict[str, Any]:
     return {"kind_images": {store: platform.images()["tool"]}}
 
 
-def no_node(store: str, platform: Platform) -> dict[str, Any]:
-    stores = {
-        name: {"resources": {"requests": {"cpu": "50m"}}, "storage": {"size": "1Gi"}}
-        for name in STORES
-        if name != store
-    }
-    return {"platform_stores_overrides": stores | {store: {"resources": TOO_MUCH, "storage": {"size": "1Gi"}}}}
+def no_node(store: str, _platform: Platform) -> dict[str, Any]:
+    return {"platform_stores_overrides": requests() | {store: {"resources": TOO_MUCH, "storage": {"size": "1Gi"}}}}
+
+
+def requests(**other: str) -> dict[str, Any]:
+    """The stores as inventories/kind has them, some with another request of CPU."""
+    cpu = {"postgres": "100m", "qdrant": "100m", "nats": "50m"} | other
+    return {name: {"resources": {"requests": {"cpu": cpu[name]}}, "storage": {"size": "1Gi"}} for name in STORES}
 
 
 def pods(platform: Platform, *apps: str) -> dict[str, str]:
@@ -96,9 +97,7 @@ def test_store_is_replaced_once_its_new_version_is_proven(restored: Platform) ->
     before = pods(restored, *STORES)
     run = restored.site(
         datastores_postgres_settings={"max_connections": 250, "shared_buffers": "128MB"},
-        platform_stores_overrides={
-            store: {"resources": {"requests": {"cpu": "60m"}}, "storage": {"size": "1Gi"}} for store in STORES
-        },
+        platform_stores_overrides=requests(**dict.fromkeys(STORES, "60m")),
     )
     for store in STORES:
         assert f"StatefulSet {store} is proven" in run.output, run.output
