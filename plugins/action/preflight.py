@@ -138,6 +138,7 @@ class ActionModule(ActionBase):
             stores=_stores(values, model),
             named=_named(values, model),
             nats_replicas=int(model.stores["nats"]["replicas"]),
+            sizes={name: store["storage"]["size"] for name, store in model.stores.items()},
         )
         where = dict(args)
         try:

@@ -1,10 +1,12 @@
-"""NATS cannot change between one server and a cluster in place: its streams would not survive it. Writes nothing."""
+"""Changes that a store's volumes do not survive: NATS from or to a single server, a smaller size. Writes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..engine.errors import ApiError
+from . import quantity
 from .problems import Problems
 
 _VARIABLE = "platform_stores.nats.replicas"
@@ -39,6 +41,22 @@ def check_nats(cluster: Cluster, namespace: str, replicas: int, problems: Proble
             f"is one server, and {live} run as a cluster: a single one does not load its streams",
             f"Set {live}, or {_REMEDY}",
         )
+
+
+def check_sizes(cluster: Cluster, namespace: str, sizes: Mapping[str, str], problems: Problems) -> None:
+    """Refuse sizes of stores that are below what their claims ask for. ``sizes``: store -> size of each volume."""
+    query = {"labelSelector": f"app in ({','.join(sorted(sizes))})"}
+    claims = _ask(cluster, f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", query)
+    for claim in claims.get("items") or []:
+        store, name = claim["metadata"]["labels"]["app"], claim["metadata"]["name"]
+        has = ((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage")
+        if has and quantity.parse(sizes[store]) < quantity.parse(has):
+            problems.add(
+                f"platform_stores.{store}.storage.size",
+                sizes[store],
+                f"is less than {has} of volume {name}, which cannot shrink",
+                f"Set {has} or more. To move to a smaller volume: back up, remove the volume, deploy, restore",
+            )
 
 
 def _servers(cluster: Cluster, namespace: str) -> int:

@@ -85,6 +85,7 @@ class Wanted:
     stores: store -> the variable of its image and the image, of the stores whose data it has to read.
     named: what else of the cluster the inventory names.
     nats_replicas: servers of NATS.
+    sizes: store -> size of each of its volumes.
     """
 
     namespace: str
@@ -95,6 +96,7 @@ class Wanted:
     stores: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     named: named_objects.Named = field(default_factory=named_objects.Named)
     nats_replicas: int = 1
+    sizes: Mapping[str, str] = field(default_factory=dict)
 
 
 def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
@@ -111,7 +113,7 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
         ),
     ]
     if wanted.tiers & _STORE_TIERS:
-        checks += [_check_storage, _check_store_versions]
+        checks += [_check_storage, _check_store_versions, _check_sizes]
     if "nats" in wanted.tiers:
         checks.append(_check_growth)
     if wanted.routes and "ingress" in wanted.tiers:
@@ -190,6 +192,12 @@ def _check_store_versions(cluster: Cluster, wanted: Wanted, problems: Problems) 
             refusal.problem,
             f"{refusal.remedy}. {store_versions.UNCHECKED}: [{refusal.store}] skips this check",
         )
+
+
+def _check_sizes(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    chosen = {store for tier in wanted.tiers for store in store_versions.STORES_OF_TIER.get(tier, ())}
+    if sizes := {store: size for store, size in wanted.sizes.items() if store in chosen}:
+        growth.check_sizes(cluster, wanted.namespace, sizes, problems)
 
 
 def _check_growth(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:

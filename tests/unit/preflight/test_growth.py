@@ -1,4 +1,4 @@
-"""NATS does not change between one server and a cluster around data that would not survive it."""
+"""Changes of a store that its volumes do not survive are refused."""
 
 from __future__ import annotations
 
@@ -66,3 +66,34 @@ def test_everything_else_is_let_through(cluster: Cluster, replicas: int) -> None
 def test_server_that_fails_is_not_taken_for_an_empty_one() -> None:
     with pytest.raises(ApiError):
         _problems(Cluster(refused=500), 3)
+
+
+class Volumes:
+    """Claims of stores by name, each with the size that it asks for."""
+
+    def __init__(self, **sizes: str) -> None:
+        self.sizes = sizes
+
+    def get(self, _path: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
+        asked = str((query or {})["labelSelector"])
+        return {
+            "items": [
+                {
+                    "metadata": {"name": f"data-{store}-0", "labels": {"app": store}},
+                    "spec": {"resources": {"requests": {"storage": size}}},
+                }
+                for store, size in self.sizes.items()
+                if store in asked
+            ]
+        }
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted", "refused"), [("10Gi", "5Gi", True), ("10Gi", "10240Mi", False), ("1Gi", "2Gi", False)]
+)
+def test_volume_smaller_than_its_claim_is_refused(has: str, wanted: str, refused: bool) -> None:
+    problems = Problems()
+    growth.check_sizes(Volumes(postgres=has, nats="1Gi"), "n", {"postgres": wanted}, problems)
+    text = '.postgres.storage.size = "5Gi": is less than 10Gi of volume data-postgres-0, which cannot shrink'
+    assert (text in str(problems)) is refused
+    assert bool(problems.found) is refused
