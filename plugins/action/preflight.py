@@ -140,6 +140,7 @@ class ActionModule(ActionBase):
             nats_replicas=int(model.stores["nats"]["replicas"]),
         )
         where = dict(args)
+        wanted_uid = str(values["platform_cluster_uid"] or "")
         try:
             say_where(where, values.get)
             cluster = connect(where, patience=PATIENCE_SECONDS)
@@ -148,7 +149,7 @@ class ActionModule(ActionBase):
                     asked = pool.submit(identity.uid, cluster)
                     version = target.check(cluster, wanted, problems)
                 uid = asked.result()
-                identity.refuse_other_cluster(cluster.connection.address, uid, str(values["platform_cluster_uid"]))
+                identity.refuse_other_cluster(cluster.connection.address, uid, wanted_uid)
             finally:
                 cluster.close()
         except EngineError as error:
