@@ -138,6 +138,7 @@ class ActionModule(ActionBase):
             stores=_stores(values, model),
             named=_named(values, model),
             nats_replicas=int(model.stores["nats"]["replicas"]),
+            issuer=bool((values.get("ingress_issuer") or {}).get("name")),
         )
         where = dict(args)
         wanted_uid = str(values["platform_cluster_uid"] or "")
