@@ -89,7 +89,7 @@ check-health: setup ## Say what is wrong and what to do; fails where anything is
 doctor: setup ## Find what will hurt, before it does
 	@$(screen) playbooks/doctor.yml $(ARGS)
 
-drift: setup ## Show what somebody changed behind our back, who and when
+drift: setup ## Show changes made outside of this project, who and when
 	@$(screen) playbooks/drift.yml $(ARGS)
 
 releases: setup ## List releases; N=3 shows one, DIFF=3 or DIFF=2,3 compares
@@ -170,7 +170,7 @@ profile: setup ## Show where a run without changes spends its time
 lint: setup ## Check style and types
 	@$(bin)/python -m tools.checks lint
 
-docs: setup ## Write docs/reference anew
+docs: setup ## Write docs/reference again
 	@$(bin)/python -m tools.docs
 
 down: setup ## Delete the cluster CLUSTER_NAME with all its data

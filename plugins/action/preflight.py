@@ -139,8 +139,10 @@ class ActionModule(ActionBase):
             named=_named(values, model),
             nats_replicas=int(model.stores["nats"]["replicas"]),
             sizes={name: store["storage"]["size"] for name, store in model.stores.items()},
+            issuer=bool((values.get("ingress_issuer") or {}).get("name")),
         )
         where = dict(args)
+        wanted_uid = str(values["platform_cluster_uid"] or "")
         try:
             say_where(where, values.get)
             cluster = connect(where, patience=PATIENCE_SECONDS)
@@ -149,7 +151,7 @@ class ActionModule(ActionBase):
                     asked = pool.submit(identity.uid, cluster)
                     version = target.check(cluster, wanted, problems)
                 uid = asked.result()
-                identity.refuse_other_cluster(cluster.connection.address, uid, str(values["platform_cluster_uid"]))
+                identity.refuse_other_cluster(cluster.connection.address, uid, wanted_uid)
             finally:
                 cluster.close()
         except EngineError as error:

@@ -26,9 +26,9 @@ class ActionModule(Operation):
             old, new = (
                 releases.one(every, number) for number in (args["diff"] + [every[-1].number if every else 0])[:2]
             )
-            self.say(history.compare(cluster, namespace, old, new))
+            self.say([self.here, *history.compare(cluster, namespace, old, new)])
         elif args["show"] is not None:
-            self.say(history.details(releases.one(every, args["show"]), now))
+            self.say([self.here, *history.details(releases.one(every, args["show"]), now)])
         elif every:
             self.say([f"{self.here}: {count(len(every), 'release')}", *history.listing(every, now)])
         else:

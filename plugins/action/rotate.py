@@ -101,7 +101,7 @@ class ActionModule(Operation):
             if time.monotonic() > deadline:
                 raise EngineError(
                     f"Pods with the former values do not end: {', '.join(leaving)}. Both values are still accepted.",
-                    "See why (kubectl describe pod), then run this again; it goes on from here.",
+                    "See why (kubectl describe pod), then rerun to continue.",
                 )
             cluster.interruption.sleep(POLL_SECONDS)
         if overlap and any(credential.name == "jwt_secret" for credential in chosen):

@@ -41,7 +41,7 @@ options:
     aliases: [verify_ssl]
   ca_cert:
     description:
-      - Path of the certificate authority (PEM). E(K8S_AUTH_SSL_CA_CERT).
+      - Certificate authority, a path or the PEM text. E(K8S_AUTH_SSL_CA_CERT).
     type: path
     aliases: [ssl_ca_cert]
   client_cert:

@@ -72,6 +72,11 @@ CASES = [
         ("httproutes.gateway.networking.k8s.io", "does not serve"),
         extra={"ingress_kind": "HTTPRoute", "ingress_parents": [{"name": "public"}]},
     ),
+    Case(
+        "issuer without cert-manager",
+        ("ingress_issuer: needs certificates.cert-manager.io/v1", "Install cert-manager"),
+        extra={"ingress_tls_secret": "tls", "ingress_issuer": {"name": "letsencrypt"}},
+    ),
     Case("misspelt variable", ("platform_domian", 'Did you mean "platform_domain"'), pairs=("platform_domian=x.org",)),
     Case("misspelt key", ("tool.resorces", 'Did you mean "resources"'), extra=override(resorces={})),
     Case("unknown part in calls", ("tool.calls[0]", 'Did you mean "model"'), extra=override(calls=["modle"])),

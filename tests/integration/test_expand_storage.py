@@ -72,7 +72,7 @@ def test_growth_that_is_told_to_stop_says_so_and_is_ended_by_the_next_run(cluste
     with playing(cluster, "playbooks/expand_storage.yml", *TAGS, LARGE, *waiting, namespace="stopped") as process:
         err = interrupted(process, lambda: requested() == "20Gi")
     assert "Stopped by SIGINT" in err
-    assert "run again, it goes on from here" in err
+    assert "Rerun to continue" in err
     play(cluster, "playbooks/expand_storage.yml", *TAGS, LARGE, namespace="stopped")
     (template,) = cluster.get("--namespace=stopped", "statefulset", "qdrant")["spec"]["volumeClaimTemplates"]
     assert template["spec"]["resources"]["requests"]["storage"] == "20Gi"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.config import refuse_contradiction
+from ..engine.config import refuse_contradiction, refuse_two_places
 
 # Where a task leaves an option out, the shared role's variable says it.
 VARIABLES = {
@@ -51,10 +51,13 @@ def say_where(arguments: dict[str, Any], variable: Callable[[str], Any]) -> None
     environment that names another cluster.
     """
     by_kubeconfig = any(arguments.get(option) for option in _KUBECONFIG)
+    inherited: dict[str, Any] = {}
     foreign = _KUBECONFIG if arguments.get("host") else VARIABLES.keys() - _KUBECONFIG if by_kubeconfig else set()
     for option, name in VARIABLES.items():
         if option not in foreign and arguments.get(option) is None:
             value = variable(name)
             if value not in (None, "", {}):
-                arguments[option] = value
+                inherited[option] = value
+    refuse_two_places(inherited)
+    arguments.update(inherited)
     refuse_contradiction(arguments)

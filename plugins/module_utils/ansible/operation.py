@@ -52,6 +52,8 @@ class Operation(ActionBase):
     # Whether its own output begins with ``here``, the cluster that it speaks of; else a line beside the output does.
     NAMES_CLUSTER: ClassVar[bool] = False
     here = ""
+    # Whether the user has seen ``here``.
+    _named = False
     _requires_connection = False
     _supports_check_mode = True
 
@@ -72,13 +74,15 @@ class Operation(ActionBase):
             cluster = connect(args, retry.PATIENCE_SECONDS if self.ENDS_IN_ORDER else PATIENCE_SECONDS)
             self.here = here(self.host, cluster, args["namespace"])
             if not self.NAMES_CLUSTER:
-                display.display(self.here, stderr=True)
+                self._name_cluster()
             with signals.heeded(cluster.interruption) if self.ENDS_IN_ORDER else nullcontext():
                 if self.WRITES:
                     Check(cluster, args, self.variables).approve()
                 return self.operate(cluster, args)
         except EngineError as error:
             text = str(error)
+            if cluster and not self._named:
+                self._name_cluster()
             if cluster and not isinstance(error, ConnectionFailed):
                 text = self.redact(cluster, args["namespace"], text)
             if cluster and cluster.interruption.reason:
@@ -121,7 +125,13 @@ class Operation(ActionBase):
 
     def say(self, lines: str | Iterable[str]) -> None:
         """Show text to the user at once and in one piece, so that clusters of a fleet do not mix theirs."""
-        display.display(lines if isinstance(lines, str) else "\n".join(lines))
+        text = lines if isinstance(lines, str) else "\n".join(lines)
+        self._named = self._named or self.here in text
+        display.display(text)
+
+    def _name_cluster(self) -> None:
+        self._named = True
+        display.display(self.here, stderr=True)
 
     def warn(self, text: str) -> None:
         """A line that must not be overlooked, among the others (Ansible's own warnings come after the task)."""

@@ -58,7 +58,8 @@ class Check:
         identity.refuse_shared(seat, _others(self._variables, seat, says_where=self._says_where))
         own = origin(self._variables, self._host, uid)
         take_over = bool(self._variables.get("platform_take_over", False))
-        former = identity.refuse_foreign(own, before, namespace=self._namespace, take_over=take_over)
+        place = f"namespace {self._namespace} ({self._address})"
+        former = identity.refuse_foreign(own, before, place=place, take_over=take_over)
         self._variables.origin = own if former else own.completed(before)
         return former
 

@@ -128,8 +128,9 @@ class Cluster:
     def _untrusted(self, cause: Untrusted) -> ConnectionFailed:
         return ConnectionFailed(
             f"{self.transport.server}: TLS failed: {cause}.",
-            "Check the certificate authority (ca_cert, certificate-authority-data) and the server's name; "
-            "validate_certs=false turns the check off.",
+            "Check the certificate authority (platform_ca_cert or option ca_cert, K8S_AUTH_SSL_CA_CERT, "
+            "certificate-authority-data of a kubeconfig) and the server's name; K8S_AUTH_VERIFY_SSL=false turns the "
+            "check off.",
         )
 
     def _discover(self, path: str, accept: str) -> Object:

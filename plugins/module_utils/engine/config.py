@@ -43,6 +43,7 @@ PROXY_HEADERS = ("proxy_basic_auth", "basic_auth", "user_agent")
 PLACE = ("kubeconfig", "context", "host")
 _LOGIN = ("api_key", "username", "password", "client_cert", "client_key")
 _NOWHERE = "nowhere"
+_PEM = "-----BEGIN CERTIFICATE-----"
 
 Options = dict[str, Any]
 
@@ -168,10 +169,27 @@ def refuse_contradiction(params: Mapping[str, Any], env: Mapping[str, str] = os.
     correct = " and ".join(f"platform_{name}" for name in PLACE if name in words.own)
     correct += " (CLUSTER_NAME of make chooses it)" if env.get("CLUSTER_NAME") else ""
     raise ConfigurationError(
-        f"{_said(words.own, 'platform_')} leads to {ours}, but {_said(around)} of the environment leads to {theirs}. "
+        f"{_said(words.own, 'platform_')} {_leads(ours)}, but {_said(around)} of the environment {_leads(theirs)}. "
         "Nothing was sent to either.",
         f"Unset {unset}, or correct {correct}.",
     )
+
+
+def refuse_two_places(said: Mapping[str, Any], env: Mapping[str, str] = os.environ) -> None:
+    """Raises ConfigurationError if the inventory's host and its kubeconfig or context name two clusters."""
+    words = Words.of(said, env)
+    where = _own_place(words)
+    by_kubeconfig = {name: value for name, value in where.items() if name != "host"}
+    if "host" not in where or not by_kubeconfig:
+        return
+    ours, theirs = canonical(where["host"]), _lead(by_kubeconfig, env)
+    if ours != theirs:
+        kubeconfig = {name: value for name, value in words.own.items() if name != "host"}
+        raise ConfigurationError(
+            f"platform_host {ours} and {_said(kubeconfig, 'platform_')}, which {_leads(theirs)}, are both set. "
+            "Nothing was sent to either.",
+            "Remove one of them from this host and its groups.",
+        )
 
 
 def _lead(where: Options, env: Mapping[str, str]) -> str:
@@ -179,6 +197,10 @@ def _lead(where: Options, env: Mapping[str, str]) -> str:
         return canonical(_server(where, env))
     except ConfigurationError as error:
         return f"{_NOWHERE} ({error.message.rstrip('.')})"
+
+
+def _leads(lead: str) -> str:
+    return f"leads {'' if lead.startswith(_NOWHERE) else 'to '}{lead}"
 
 
 def _said(said: Options, prefix: str = "") -> str:
@@ -220,6 +242,11 @@ def _file(option: str, path: Any) -> bytes:
     return file_content(option, path, ENVIRONMENT[option])
 
 
+def _authority(given: str) -> bytes:
+    """A certificate authority, given as a path or as the PEM text itself."""
+    return given.encode() if given.lstrip().startswith(_PEM) else _file("ca_cert", given)
+
+
 def _override(connection: Connection, options: Mapping[str, Any]) -> None:
     if options.get("host"):
         connection.server = str(options["host"])
@@ -228,7 +255,7 @@ def _override(connection: Connection, options: Mapping[str, Any]) -> None:
     if "validate_certs" in options:
         connection.verify = options["validate_certs"]
     if options.get("ca_cert"):
-        connection.ca = _file("ca_cert", options["ca_cert"])
+        connection.ca = _authority(str(options["ca_cert"]))
     if options.get("client_cert"):
         connection.client_cert = _file("client_cert", options["client_cert"])
         key = "client_key" if options.get("client_key") else "client_cert"

@@ -18,7 +18,7 @@ class Interrupted(EngineError):
     def __init__(self, reason: str, what: str = "") -> None:
         super().__init__(
             " ".join(filter(None, [f"Stopped by {reason}.", what])),
-            "What was applied stays; run again, it goes on from here.",
+            "Applied changes are kept. Rerun to continue.",
         )
         self.reason = reason
 

@@ -153,9 +153,7 @@ class Waiter:
         report = [line for key in closely for line in diagnosis.report(objects[key], pending[key].message)]
         others = [(self._live[key], state) for key, state in pending.items() if key not in closely]
         report += [f"{describe(obj)}: {state.message}" for obj, state in others]
-        raise WaitFailed(
-            f"{names}: {what}.", report, "What was applied stays; mend the cause and run again, it goes on from here."
-        )
+        raise WaitFailed(f"{names}: {what}.", report, "Applied changes are kept. Fix the cause and rerun to continue.")
 
     def ready(self) -> list[Object]:
         """What was ready when the wait ended, in full or not, as last seen."""

@@ -39,7 +39,8 @@ class Change:
 
     def line(self) -> str:
         """For people: path, both values, who and when."""
-        who = f" ({self.writer.manager}, {age(self.writer.time)} ago)" if self.writer else ""
+        when = age(self.writer.time) if self.writer else ""
+        who = f" ({self.writer.manager}{f', {when} ago' if when else ''})" if self.writer else ""
         if not who and self.field.path == _REPLICAS:
             who = " (by the subresource scale, which records no manager)"
         return f"{self.field.path}: declared {shown(self.field.wanted)}, is {shown(self.field.found)}{who}"

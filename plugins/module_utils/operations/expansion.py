@@ -44,7 +44,7 @@ class Growth:
     def lines(self) -> list[str]:
         """What is done, a line each, for people."""
         lines = [f"{_requested(c)} -> {self.size}: claim {c['metadata']['name']}" for c in self.claims]
-        return lines + ([f"StatefulSet {self.name} is replaced around its running pods"] if self.template else [])
+        return lines + ([f"StatefulSet {self.name} is then replaced around its running pods"] if self.template else [])
 
 
 @dataclass(frozen=True)

@@ -115,10 +115,10 @@ def refuse_shared(own: Seat, others: Iterable[Seat]) -> None:
             )
 
 
-def refuse_foreign(own: Origin, before: Origin, *, namespace: str, take_over: bool) -> str:
+def refuse_foreign(own: Origin, before: Origin, *, place: str, take_over: bool) -> str:
     """The platform there is this inventory's, on this cluster; or it is taken over: from whom, else nothing.
 
-    Raises ForeignPlatform.
+    ``place``: namespace and cluster, for messages. Raises ForeignPlatform.
     """
     moved = bool(own.cluster_uid and before.cluster_uid and own.cluster_uid != before.cluster_uid)
     if not moved and not own.differs(before):
@@ -128,10 +128,8 @@ def refuse_foreign(own: Origin, before: Origin, *, namespace: str, take_over: bo
     remedy = "Check which cluster and inventory are meant. To go on with this one: -e platform_take_over=true, once."
     if moved:
         raise ForeignPlatform(
-            f"The releases in namespace {namespace} were made on another cluster: its UID was {before.cluster_uid}, "
+            f"The releases in {place} were made on another cluster: its UID was {before.cluster_uid}, "
             f"here it is {own.cluster_uid}. {_NOT_HERE}",
             remedy,
         )
-    raise ForeignPlatform(
-        f"The platform in namespace {namespace} was deployed by {before}; this is {own}. {_NOT_HERE}", remedy
-    )
+    raise ForeignPlatform(f"The platform in {place} was deployed by {before}; this is {own}. {_NOT_HERE}", remedy)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 
-from .problems import Problems, suggest
+from .problems import Problems, show, suggest
 from .renamed import RENAMED
 
 Options = Mapping[str, Mapping[str, Any]]
@@ -65,6 +65,11 @@ def check_values(specs: Specs, values: Mapping[str, Any], problems: Problems) ->
     accepted: dict[str, Any] = {}
     for name, value in values.items():
         before = len(problems.found)
+        default = options[name].get("default")
+        if value is None and default and not options[name].get("no_log"):
+            # A template would render null, or drop the object that depends on it.
+            known = "" if "{{" in str(default) else f", {show(default)},"
+            problems.add(name, None, "is null", f"Remove it for its default{known} or give a value")
         result = _value(name, value, options[name], problems)
         if len(problems.found) == before:
             accepted[name] = result

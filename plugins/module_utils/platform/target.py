@@ -15,6 +15,7 @@ from .problems import Problems
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _VERBS = ("get", "list", "watch", "create", "patch", "delete")
+_CERTIFICATES = ("cert-manager.io", "certificates")
 _LEASE = ("coordination.k8s.io", "leases")  # of every tier that is written
 _LEASE_VERBS = ("get", "create", "update", "delete")
 # Of tiers with stores: pods that are stuck on an earlier revision are deleted, claims remember the image of their data.
@@ -86,6 +87,7 @@ class Wanted:
     named: what else of the cluster the inventory names.
     nats_replicas: servers of NATS.
     sizes: store -> size of each of its volumes.
+    issuer: whether cert-manager is to issue the certificate of the hosts.
     """
 
     namespace: str
@@ -97,6 +99,7 @@ class Wanted:
     named: named_objects.Named = field(default_factory=named_objects.Named)
     nats_replicas: int = 1
     sizes: Mapping[str, str] = field(default_factory=dict)
+    issuer: bool = False
 
 
 def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
@@ -118,6 +121,8 @@ def check(cluster: Cluster, wanted: Wanted, problems: Problems) -> str:
         checks.append(_check_growth)
     if wanted.routes and "ingress" in wanted.tiers:
         checks.append(_check_routes)
+    if wanted.issuer and "ingress" in wanted.tiers:
+        checks.append(_check_issuer)
     checks += [_named(run) for run in named_objects.checks(wanted.named, wanted.tiers)]
     found = [Problems() for _ in checks]
     with ThreadPoolExecutor(len(checks) + 1) as pool:
@@ -207,6 +212,17 @@ def _check_growth(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
 def _check_routes(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
     assert wanted.routes is not None  # noqa: S101 - the caller asks only then
     group, plural, variable = wanted.routes
+    _check_served(cluster, (group, plural), variable, "Install its CRDs, or choose Ingress", problems)
+
+
+def _check_issuer(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
+    del wanted
+    remedy = "Install cert-manager, or remove ingress_issuer and create the Secret that ingress_tls_secret names"
+    _check_served(cluster, _CERTIFICATES, "ingress_issuer", remedy, problems)
+
+
+def _check_served(cluster: Cluster, kind: tuple[str, str], variable: str, remedy: str, problems: Problems) -> None:
+    group, plural = kind
     try:
         served = cluster.get(f"/apis/{group}/v1").get("resources") or []
     except ApiError as error:
@@ -218,7 +234,7 @@ def _check_routes(cluster: Cluster, wanted: Wanted, problems: Problems) -> None:
             variable,
             None,
             f"needs {plural}.{group}/v1, which the cluster does not serve",
-            "Install its CRDs, or choose Ingress",
+            remedy,
         )
 
 
@@ -264,6 +280,8 @@ def _needed(wanted: Wanted) -> dict[tuple[str, str], tuple[str, ...]]:
     }
     if wanted.routes and "ingress" in wanted.tiers:
         needed[wanted.routes[:2]] = _VERBS
+    if wanted.issuer and "ingress" in wanted.tiers:
+        needed[_CERTIFICATES] = _VERBS
     if wanted.tiers & _STORE_TIERS:
         needed = _STORES | needed
     if wanted.tiers:

@@ -86,7 +86,7 @@ def test_what_cannot_become_ready(engine: Engine, obj: Object, words: list[str])
     assert text.startswith(f"{obj['kind']} web: cannot become ready.")
     for word in words:
         assert word in text, text
-    assert "mend the cause and run again" in text
+    assert "Fix the cause and rerun to continue" in text
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "Job"])

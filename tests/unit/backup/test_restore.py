@@ -120,7 +120,7 @@ def test_a_restore_that_is_told_to_stop_halfway_says_how_to_go_on() -> None:
         "make restart S=all",
     ):
         assert words in stopped.value.remedy
-    assert "goes on from here" not in stopped.value.remedy
+    assert "Rerun to continue" not in stopped.value.remedy
     assert (cluster.replicas(), cluster.suspended()) == ([0, 0], True)
 
 

@@ -405,3 +405,25 @@ def test_credentials_that_cannot_be_read(folder: Path, user: dict[str, Any]) -> 
     with pytest.raises(errors.ConfigurationError) as caught:
         config.resolve({"kubeconfig": str(kubeconfig(folder, {}, user))}, {}).authorization()
     assert caught.value.remedy
+
+
+def test_authority_is_a_path_or_the_pem_text(folder: Path) -> None:
+    connection = config.resolve({"host": "https://x", "api_key": "x", "ca_cert": PEM}, {})
+    assert connection.ca == PEM.encode()
+
+
+@pytest.mark.parametrize("place", [{"kubeconfig": "FILE"}, {"kubeconfig": "FILE", "context": "there"}])
+def test_a_host_and_a_kubeconfig_of_two_clusters_are_refused(folder: Path, place: dict[str, str]) -> None:
+    file = str(kubeconfig(folder, {}, {"token": "t"}))
+    said = {"host": "https://own.test", "api_key": "hunter22"} | {
+        name: file if value == "FILE" else value for name, value in place.items()
+    }
+    with pytest.raises(errors.ConfigurationError) as caught:
+        config.refuse_two_places(said, {})
+    assert "platform_host https://own.test and platform_kubeconfig" in str(caught.value)
+    assert "hunter22" not in str(caught.value)
+
+
+def test_a_host_and_a_kubeconfig_of_one_cluster_are_accepted(folder: Path) -> None:
+    file = str(kubeconfig(folder, {}, {"token": "t"}))
+    config.refuse_two_places({"host": "api.example.test:6443", "kubeconfig": file}, {})

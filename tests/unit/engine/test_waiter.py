@@ -249,7 +249,7 @@ def test_timeout_reports_what_is_awaited() -> None:
         wait(cluster, timeout=0.3)
     assert "Deployment web: not ready after 0 s." in str(caught.value)
     assert "0 of 1 pods are available" in str(caught.value)
-    assert "run again" in caught.value.remedy
+    assert "rerun to continue" in caught.value.remedy
 
 
 def test_a_run_that_is_told_to_stop_leaves_the_same_report() -> None:

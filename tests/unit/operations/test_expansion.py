@@ -49,7 +49,7 @@ def test_claims_grow_and_the_set_is_left_alone() -> None:
     (growth,) = expansion.plan(cluster, "ns", {"postgres": "20Gi"})  # type: ignore[arg-type]
     assert growth.lines() == [
         "10Gi -> 20Gi: claim data-postgres-0",
-        "StatefulSet postgres is replaced around its running pods",
+        "StatefulSet postgres is then replaced around its running pods",
     ]
     expansion.execute(cluster, "ns", growth)  # type: ignore[arg-type]
     assert cluster.sent == ["data-postgres-0=20Gi"]

@@ -1,6 +1,6 @@
 """Fields by path, and who wrote them."""
 
-from ansible_collections.multi_agent.platform.plugins.module_utils.operations import fields
+from ansible_collections.multi_agent.platform.plugins.module_utils.operations import drift, fields
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations.fields import Field, Writer
 
 OURS = "multi-agent-platform"
@@ -58,3 +58,8 @@ def test_long_values_are_cut():
     assert fields.shown({"a": "b" * 100}, 20) == '{"a": "bbbbbbbbbb...'
     assert fields.shown(None) == "nothing"
     assert fields.shown("") == '""'
+
+
+def test_a_writer_without_a_time_is_named_alone():
+    change = drift.Change(Field("spec.replicas", 2, 4), Writer("multi-agent-platform-operator", ""))
+    assert change.line() == "spec.replicas: declared 2, is 4 (multi-agent-platform-operator)"

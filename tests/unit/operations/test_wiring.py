@@ -343,7 +343,7 @@ def test_a_play_without_the_platform_is_nobody_s(in_environment: Any) -> None:
 
 def test_releases_without_an_origin_refuse_nothing() -> None:
     assert not Origin("prod", "eu", "prod", "uid").differs(Origin())
-    assert identity.refuse_foreign(Origin("prod", "eu"), Origin(), namespace="ns", take_over=False) == ""
+    assert identity.refuse_foreign(Origin("prod", "eu"), Origin(), place="namespace ns", take_over=False) == ""
 
 
 @pytest.mark.parametrize(

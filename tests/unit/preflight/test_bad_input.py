@@ -59,6 +59,13 @@ CASES = [
         service(scaling={"replicas": 3}),
         ("tool.scaling.replicas = 3", "the autoscaler owns the number", "enabled: false"),
     ),
+    Case("null for a text", {"nats_sync_interval": None}, ("nats_sync_interval: is null", 'its default, "always"')),
+    Case("null for a limit", {"ingress_request_timeout": None}, ("ingress_request_timeout: is null",)),
+    Case(
+        "null for a switch",
+        {"netpol_http01_solver": None},
+        ("netpol_http01_solver: is null. Remove it for its default or",),
+    ),
     Case("no fixed replica", service(scaling={"enabled": False, "replicas": 0}), ("scaling.replicas = 0", "outside 1")),
     Case(
         "scaling is null in the overrides",
