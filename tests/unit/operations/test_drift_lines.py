@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations.drift import Change
 from ansible_collections.multi_agent.platform.plugins.module_utils.operations.fields import Field, Writer
 
