@@ -14,6 +14,11 @@ from ..module_utils.operations import expansion, pending
 
 # What says the sizes in the inventory (roles/platform/defaults/main.yml).
 _OVERRIDES = "platform_stores_overrides"
+# A run refuses larger volumes, so it cannot apply the other changes together with them.
+_REMEDY = (
+    "Set the former sizes again and apply them (`make deploy`), or take them back; then run `make expand-storage` "
+    "with the new sizes."
+)
 
 
 class ActionModule(Operation):
@@ -59,7 +64,7 @@ class ActionModule(Operation):
             # A part may have grown in a run that did not get to its end.
             yield partial(dry_run.results, self, cluster, namespace, names, dry_run.Case(grow_volumes=True))
 
-        pending.refuse(now.others(pending.find(cases())), "`make expand-storage`")
+        pending.refuse(now.others(pending.find(cases())), "`make expand-storage`", _REMEDY)
 
     def _overrides(self, sizes: Mapping[str, str]) -> dict[str, Any]:
         """What the inventory says of the stores, but for their sizes."""

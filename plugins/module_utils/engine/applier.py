@@ -202,6 +202,8 @@ class Applier:
                 continue
             try:
                 after = replace(self, check=True)._bring(kind, obj, live)[1]
+            except immutable.ImmutableField:
+                raise  # nothing of the tier is written for a StatefulSet that is refused
             except EngineError:
                 after = obj  # the write itself says why it is refused
             if after is obj and holds(obj["spec"]["template"], live["spec"]["template"]):

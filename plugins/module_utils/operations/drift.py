@@ -39,8 +39,9 @@ class Change:
 
     def line(self) -> str:
         """For people: path, both values, who and when."""
-        when = age(self.writer.time) if self.writer else ""
-        who = f" ({self.writer.manager}{f', {when} ago' if when else ''})" if self.writer else ""
+        # What is written through a subresource has no time.
+        when = f", {age(self.writer.time)} ago" if self.writer and self.writer.time else ""
+        who = f" ({self.writer.manager}{when})" if self.writer else ""
         if not who and self.field.path == _REPLICAS:
             who = " (by the subresource scale, which records no manager)"
         return f"{self.field.path}: declared {shown(self.field.wanted)}, is {shown(self.field.found)}{who}"

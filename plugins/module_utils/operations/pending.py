@@ -34,8 +34,11 @@ def find(cases: Iterable[Callable[[], Mapping[str, Result]]]) -> list[tuple[str,
     return list((found or {}).values())
 
 
-def refuse(found: Iterable[tuple[str, Item]], command: str) -> None:
-    """Raise EngineError that names ``found``, if there is anything. ``command``: as an operator runs it."""
+def refuse(found: Iterable[tuple[str, Item]], command: str, remedy: str = "") -> None:
+    """Raise EngineError that names ``found``, if there is anything. ``command``: as an operator runs it.
+
+    ``remedy``: instead of applying them first, for a command without which they cannot be applied.
+    """
     every = list(found)
     if not every:
         return
@@ -50,5 +53,5 @@ def refuse(found: Iterable[tuple[str, Item]], command: str) -> None:
     head = f"Nothing was changed: the inventory holds other changes, which {command} would apply too."
     raise EngineError(
         "\n".join([head, *lines]),
-        f"Apply them first (`make plan`, then `make deploy`) or take them back, then run {command} again.",
+        remedy or f"Apply them first (`make plan`, then `make deploy`) or take them back, then run {command} again.",
     )

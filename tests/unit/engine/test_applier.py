@@ -228,6 +228,18 @@ def test_a_set_is_not_replaced_for_anything_else(desired: Object, grow: bool) ->
     assert cluster.deleted == []
 
 
+def test_nothing_is_written_beside_a_set_that_is_refused() -> None:
+    template = {"metadata": {}, "spec": {"containers": [{"name": "db", "image": "db:1"}]}}
+    live = stateful_set("10Gi", template=template)
+    cluster = Server(live)
+    cluster.refusals = iter([refused()])
+    seen = snapshot.Snapshot({manifests.identity(live): live}, namespace_exists=True)
+    made = applier.Applier(cluster, applyset.ApplySet("t", "ns"), seen=seen)  # type: ignore[arg-type]
+    with pytest.raises(immutable.ImmutableField):
+        made.run([make("v1", "ConfigMap", "c"), stateful_set("20Gi", template=template)])
+    assert [name for name, _ in cluster.applied] == ["db"]
+
+
 def test_a_binding_told_to_stop_in_between_is_made_again() -> None:
     live = binding()
     cluster = Server(live)

@@ -52,6 +52,12 @@ def test_a_refusal_names_object_field_and_way_out() -> None:
     ]
 
 
+def test_a_command_that_has_to_come_first_says_its_own_way() -> None:
+    with pytest.raises(EngineError) as caught:
+        pending.refuse(pending.find([case("a")]), "`make expand-storage`", "Set the former sizes again.")
+    assert caught.value.remedy == "Set the former sizes again."
+
+
 def test_a_refusal_of_many_objects_says_how_many_more() -> None:
     with pytest.raises(EngineError, match="and 5 more objects"):
         pending.refuse(pending.find([case(*(f"c{number}" for number in range(25)))]), "`make rotate`")
