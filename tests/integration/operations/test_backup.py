@@ -89,11 +89,12 @@ def test_a_restore_is_of_one_cluster(platform: Platform, tmp_path: Path) -> None
     assert "--limit second" in said
     assert platform.get("jobs")["items"] == jobs
     # The one that is named is gone on with: its pods say nothing here.
-    assert "has left no report" in platform.run("restore", "-i", str(fleet), "--limit", "second", expect=2, **wanted)
+    assert "has left no report" in platform.run("restore", "-i", str(fleet), "--limit", "local", expect=2, **wanted)
 
 
-def merge(platform: Platform, kind: str, name: str, body: dict[str, Any]) -> None:
-    platform.kubectl("patch", kind, name, "--type=merge", f"--patch={json.dumps(body)}")
+def merge(platform: Platform, kind: str, name: str, body: dict[str, Any], manager: str = "kubectl-patch") -> None:
+    how = ("--type=merge", f"--field-manager={manager}")
+    platform.kubectl("patch", kind, name, *how, f"--patch={json.dumps(body)}")
 
 
 @contextmanager
@@ -163,9 +164,11 @@ def broken_off(platform: Platform) -> None:
     """As a restore leaves it that breaks off halfway: here its pods do not get that far."""
     for name in STOPPED:
         annotations = {"multi-agent.platform/replicas-before-restore": "2"}
-        merge(platform, "deployment", name, {"metadata": {"annotations": annotations}, "spec": {"replicas": 0}})
+        body = {"metadata": {"annotations": annotations}, "spec": {"replicas": 0}}
+        merge(platform, "deployment", name, body, "multi-agent-platform-restore")
     annotations = {"multi-agent.platform/suspend-before-restore": "false"}
-    merge(platform, "cronjob", "backup", {"metadata": {"annotations": annotations}, "spec": {"suspend": True}})
+    body = {"metadata": {"annotations": annotations}, "spec": {"suspend": True}}
+    merge(platform, "cronjob", "backup", body, "multi-agent-platform-operator")
 
 
 def state(platform: Platform) -> tuple[list[int], bool]:
