@@ -39,6 +39,7 @@ class ActionModule(Operation):
         namespace = args["namespace"]
         chosen = rotation.choose(args["what"], self._catalogue())
         self._refuse_foreign()
+        self._refuse_tags()
         if args["step"] == "prepare":
             self.say(self.here)
         referred = {reference.credential: reference.secret for reference in self.references()}
@@ -66,6 +67,15 @@ class ActionModule(Operation):
             raise EngineError(
                 f"platform_existing_secret names {name}, which is yours and is only read. Nothing was changed.",
                 f"{rotation.PAGE} says which keys to set in it, and when to run site.yml in between.",
+            )
+
+    def _refuse_tags(self) -> None:
+        """A rotation that passes over a tier would take away values that its pods still use."""
+        tags = [str(tag) for tag in self.variables.get("ansible_run_tags") or ()]
+        if tags not in ([], ["all"]):
+            raise EngineError(
+                f"--tags {','.join(tags)}: a rotation concerns every tier that uses a credential. Nothing was changed.",
+                "Leave out --tags; choose credentials by WHAT=nats with make, -e rotate=nats with ansible-playbook.",
             )
 
     def _refuse_others(

@@ -344,12 +344,9 @@ def check_images(entries: Iterable[Entry], images: Iterable[str], problems: Prob
     known = frozenset(images)
     for entry in entries:
         if entry.image not in known:
-            problems.add(
-                f"{VARIABLE}.{entry.name}.image",
-                entry.image,
-                "is not in platform_images",
-                f"Add platform_images.{entry.image} or name another. {suggest(entry.image, known)}",
-            )
+            remedy = f"Add platform_images.{entry.image} or name another"
+            others = f". {suggest(entry.image, known)}" if known else ""
+            problems.add(f"{VARIABLE}.{entry.name}.image", entry.image, "is not in platform_images", remedy + others)
     for store in STORES:
         if store not in known:
             problems.add(f"platform_images.{store}", None, "is missing", "Give the image of the store")

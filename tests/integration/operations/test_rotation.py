@@ -112,6 +112,13 @@ def test_refusals_change_nothing(platform: Platform, variables: dict[str, Any], 
     assert credentials(platform) == before
 
 
+def test_tags_are_refused(platform: Platform) -> None:
+    before = credentials(platform)
+    said = platform.run("rotate", "--tags", "nats", expect=2, rotate="nats")
+    assert "--tags nats: a rotation concerns every tier" in said
+    assert credentials(platform) == before
+
+
 def test_check_mode_says_what_would_be_done(platform: Platform) -> None:
     before = credentials(platform)
     assert "jwt_secret: a new value was generated (would be done)" in platform.run("rotate", "--check", rotate="jwt")
