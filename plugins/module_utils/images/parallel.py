@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -24,6 +25,9 @@ def each(job: Callable[[Item], T], items: Iterable[Item], at_once: int) -> list[
             wait(futures)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            end_until(lambda: all(future.done() for future in futures))
+            # Interrupted while jobs were handed over, `futures` does not have those that run: the pool knows them.
+            ending = threading.Thread(target=pool.shutdown)
+            ending.start()
+            end_until(lambda: not ending.is_alive())
             raise
     return futures

@@ -7,13 +7,14 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.multi_agent.platform.plugins.module_utils.images import kind, programs
 from ansible_collections.multi_agent.platform.plugins.module_utils.images.builder import Builder, Request
+from ansible_collections.multi_agent.platform.plugins.module_utils.images.parallel import each
 from ansible_collections.multi_agent.platform.plugins.module_utils.images.programs import ask, work
 
 from .test_archive import saved
@@ -71,6 +72,21 @@ def test_what_is_queued_does_not_begin_and_what_runs_is_ended(builder: Builder, 
 
     interrupted(lambda: builder._each(job, range(PARTS)), lambda: len(pids(tmp_path)) == 2 * PARALLEL)
     assert len(pids(tmp_path)) == 2 * PARALLEL
+    assert not [pid for pid in pids(tmp_path) if alive(pid)]
+
+
+def test_interrupt_while_jobs_are_handed_over_ends_those_that_run(builder: Builder, tmp_path: Path) -> None:
+    def job(number: int) -> None:
+        work(long(tmp_path, number), "build", lambda _line: None)
+
+    def numbers() -> Iterator[int]:
+        yield from range(PARALLEL)
+        while len(pids(tmp_path)) < 2 * PARALLEL:
+            time.sleep(0.02)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        each(job, numbers(), PARALLEL)
     assert not [pid for pid in pids(tmp_path) if alive(pid)]
 
 
