@@ -22,6 +22,8 @@ KUBE_SCORE_CHECKS = 370  # with a grade, of each case
 CHECKOV_PASSED = 1100  # of each case
 # One pod that reads its secrets from the environment, because its part asks for that.
 ALLOWED = {"secrets-as-env": {"CKV_K8S_35"}}
+# cert-manager makes the pods that it selects, while a certificate is issued.
+UNSCORED = ("acme-http01-solver", "networkpolicy-targets-pod")
 
 
 def program(name: str) -> str:
@@ -55,7 +57,7 @@ def test_kube_score_has_nothing_to_say(case: str, tmp_path: Path) -> None:
         for check in obj["checks"]
         if not check["skipped"]
     ]
-    assert [item for item in graded if item[2] < 10] == []
+    assert [item for item in graded if item[2] < 10 and (item[0].rpartition("/")[2], item[1]) != UNSCORED] == []
     assert len(graded) >= KUBE_SCORE_CHECKS
 
 
