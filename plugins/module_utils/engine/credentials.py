@@ -37,8 +37,9 @@ SHORTEST = 6
 _ALPHABET = string.ascii_letters + string.digits
 
 # In place of a run's functions, where only the names of objects are asked for.
-NO_VALUES: Mapping[str, Callable[..., str]] = {
+NO_VALUES: Mapping[str, Callable[..., Any]] = {
     "credential": str,
+    "accepted": lambda name: [name],
     "standby": lambda _name: "",
     "former": lambda _name: "",
     "other_login": lambda _name, part: f"{part}_b",
@@ -112,10 +113,11 @@ class Credentials:
         return self.given_by(self.source.variable)
 
     @property
-    def functions(self) -> dict[str, Callable[..., str]]:
+    def functions(self) -> dict[str, Callable[..., Any]]:
         """What templates may call."""
         return {
             "credential": self.get,
+            "accepted": self.accepted,
             "standby": self.standby,
             "former": self.former,
             "login": self.login,
@@ -157,6 +159,15 @@ class Credentials:
         if name in self.source.elsewhere:
             return ""
         return self._optional(f"{name}{NEXT}") or self._optional(f"{name}{PREVIOUS}")
+
+    def accepted(self, name: str) -> list[str]:
+        """The values of credential ``name`` that are accepted: two while it is rotated, one else.
+
+        Their order does not depend on which one is in force, and is that of the values also for their names.
+        """
+        by = self.mirror or self
+        ordered = sorted([(by.get(name), self.get(name)), (by.standby(name), self.standby(name))])
+        return [value for _, value in ordered if value]
 
     def former(self, name: str) -> str:
         """What was deployed before another Secret changed credential ``name``; empty for what no other Secret holds.

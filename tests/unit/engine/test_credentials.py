@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.multi_agent.platform.plugins.module_utils.ansible.filters import Filters
 
 from .fakes import FakeCluster, make
-from .imports import credentials, errors
+from .imports import credentials, errors, render
+
+SHARED = Path(__file__).parents[3] / "roles" / "platform" / "templates"
 
 KEYS: dict[str, dict[str, Any]] = {
     "jwt": {"name": "jwt"},
@@ -77,6 +82,42 @@ def test_referred_value_that_is_missing_is_refused(there: list[Any], message: st
     with pytest.raises(errors.EngineError, match=message) as caught:
         resolver(*there, elsewhere={"jwt": ("ai", "key")}, writes=True).get("jwt")
     assert "platform_credentials_from.jwt names Secret ai in namespace ns" in caught.value.message
+
+
+@pytest.mark.parametrize("values", [("a" * 9, "b" * 9), ("b" * 9, "a" * 9)])
+def test_order_of_accepted_values_is_the_same_by_name(values: tuple[str, str]) -> None:
+    live = {"jwt": values[0], "jwt_previous": values[1]}
+    run = resolver(secret(**live))
+    assert run.accepted("jwt") == ["a" * 9, "b" * 9]
+    named = resolver(cluster=None, mirror=run).accepted("jwt")
+    assert [live[name.removeprefix("credential:")] for name in named] == run.accepted("jwt")
+    assert resolver(secret(jwt="alone")).accepted("jwt") == ["alone"]
+    assert resolver(cluster=None).accepted("jwt") == ["credential:jwt"]
+
+
+LOGINS = "{% import 'logins.j2' as logins with context %}{{ logins.of('nats', 'tool') }}"
+
+
+@pytest.mark.parametrize("active", ["tool", "tool_b"])
+def test_logins_of_a_rotation_have_one_order_by_name_and_value(active: str, tmp_path: Path) -> None:
+    """So that the record of a release is what the cluster has, whichever of the two is in force."""
+    names = ("nats_password_tool", "nats_user_tool")
+    source = credentials.Source(
+        "platform-credentials", True, {name: {"name": name} for name in names}, "", elsewhere={}
+    )
+    live = {"nats_password_tool": "c" * 9, "nats_password_tool_previous": "d" * 9, "nats_user_tool": active}
+    cluster: Any = FakeCluster(secret(**live))
+    run = credentials.Credentials(lambda: source, lambda _variable: {}, cluster, "ns")
+    named = credentials.Credentials(lambda: source, lambda _variable: {}, None, "ns", mirror=run)
+    (tmp_path / "x.j2").write_text(LOGINS)
+    texts = []
+    for made in (run, named):
+        renderer = render.Renderer([tmp_path, SHARED], Filters(), made.functions)
+        texts.append(renderer.render(["x.j2"], lambda name: None, lambda name: False)["x.j2"])
+    users = [user for user, _ in json.loads(texts[0])]
+    assert users == ["tool", "tool_b"]
+    by_name = [live.get(user.removeprefix("credential:"), user) for user, _ in json.loads(texts[1])]
+    assert by_name == users
 
 
 def test_made_once_of_good_length_and_alphabet() -> None:
