@@ -79,9 +79,9 @@ def test_the_role_of_the_guide_is_enough(user: User) -> None:
     assert "has 0 pods, the minimum is 2" in user.play("playbooks/check_health.yml", expect=2)
     user.play("site.yml", "--skip-tags", "namespace")
     assert "healthy" in user.play("playbooks/check_health.yml")
+    user.play("playbooks/rotate.yml", "-e", "rotate=jwt rotate_overlap=0", "--skip-tags", "namespace")
     said = user.play("site.yml", "--tags", "nats", "-e", "nats_max_payload=2Mi")
     assert "StatefulSet nats is proven" in said
-    user.play("playbooks/rotate.yml", "-e", "rotate=jwt rotate_overlap=0", "--skip-tags", "namespace")
 
 
 def test_runtime_class_that_may_not_be_seen_is_noted(user: User) -> None:

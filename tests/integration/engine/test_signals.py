@@ -81,7 +81,7 @@ def test_a_signal_leaves_the_report_and_no_lease(
     assert f"Deployment web: still awaited when the run was stopped by {number.name}" in err, out + err
     assert "Deployment web: 0 of 1 pods are available" in err
     assert "container main: ImagePullBackOff: Back-off pulling image" in err
-    assert "Rerun to continue" in err
+    assert "rerun to continue" in err
     assert process.returncode == (99 if number == signal.SIGINT else -signal.SIGTERM)
     assert leases(cluster, namespace) == []
 
