@@ -155,7 +155,7 @@ def test_a_run_that_is_told_to_stop(
     proxy.play(Schedule(meanwhile_at=moment), meanwhile=lambda: clients[-1].interruption.tell("SIGINT"))
     with pytest.raises(EngineError, match=r"[Ss]topped by SIGINT") as caught:
         run(through, place, 0, wait_seconds=10)
-    assert "Rerun to continue" in caught.value.remedy
+    assert "erun to continue." in caught.value.remedy
     assert cluster.kubectl("--namespace", place, "get", "leases", "--output=name") == ""
     run(through, place, 0)
     check(cluster, place, 0)
