@@ -88,7 +88,7 @@ class ActionModule(Operation):
                     releases.record(cluster, namespace, tier, prepared.stored[tier], change, about)
 
     def _refuse_data_alone(self, last: releases.Release, prepared: rollback.Rollback) -> None:
-        """Raises EngineError if all that differs are tiers with data, which nobody has named."""
+        """Raises EngineError if all that differs are tiers with data that are not named."""
         release = prepared.release
         same = all(release.tiers[tier] == last.tiers.get(tier) for tier in prepared.tiers)
         if prepared.left_out and same:

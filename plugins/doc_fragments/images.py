@@ -57,7 +57,7 @@ options:
     choices: [registry, inline, '']
     default: ''
   attestations:
-    description: What is attached to pushed images where the builder can.
+    description: Attestations that are attached to pushed images, if the builder can.
     type: list
     elements: str
     choices: [provenance, sbom]

@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
 # As in apply, a variable that is left empty means the default.
 _SAYS = {
-    "force_conflicts": "platform_force_conflicts",
-    "prove": "platform_prove",
-    "prune": "platform_prune",
-    "prune_data": "platform_prune_data",
-    "prune_keep": "platform_prune_keep",
-    "prune_most": "platform_prune_most",
+    option: f"platform_{option}"
+    for option in ("force_conflicts", "prove", "prune", "prune_data", "prune_keep", "prune_most")
 }
 
 

@@ -47,7 +47,7 @@ class Check:
         return uid, identity.recorded(cluster, self._namespace)
 
     def approve(self) -> str:
-        """Whom the platform is taken over from, mostly nobody. Raises EngineError: nothing is to be written."""
+        """The origin that the platform is taken over from, mostly empty. Raises EngineError before any write."""
         try:
             uid, before = self._asked.result()
         finally:
@@ -65,7 +65,7 @@ class Check:
 
 
 def origin(variables: Variables, host: str, uid: str) -> Origin:
-    """Whose run this is. A play that applies objects of its own, without the role ``platform``, is nobody's."""
+    """Whose run this is. A play that applies objects of its own, without the role ``platform``, has no origin."""
     environment = str(variables.get("platform_environment") or "")
     if not environment:
         return Origin(cluster_uid=uid)

@@ -45,7 +45,7 @@ _FIXED: Mapping[str, tuple[Path, ...]] = {
 @dataclass(frozen=True)
 class Handover:
     """``entries``: the object's managedFields as they are to be. ``removed``: what the apply removes, as it is not
-    declared; ``staying``: every field that somebody owns all the same. ``forced``: whether another manager than a
+    declared; ``staying``: every field that still has an owner. ``forced``: whether another manager than a
     replaced tool loses a field.
     """
 
